@@ -1,0 +1,1 @@
+"""The parts of the trainer: optimizer, schedule, loop, evaluation, checkpoint, log."""

@@ -1,5 +1,7 @@
 """One clear error for bad input: the argument's name, what came, what was expected. Imported by every room."""
 
+import math
+
 import torch
 
 
@@ -43,9 +45,28 @@ def check_choice(name, value, choices):
     return value
 
 
-def check_tokens(name, tokens, dims, vocab_size):
+def check_number(name, value, *, above=None, at_least=None, below=None):
+    """Check that `value` is a finite real number inside the bounds (bool is none) and return it as float."""
+    bounds = [(above, f"above {above}"), (at_least, f"at least {at_least}"), (below, f"below {below}")]
+    wanted = " and ".join(["a finite number"] + [text for bound, text in bounds if bound is not None])
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be {wanted}, got {value!r}")
+    inside = (above is None or value > above) and (at_least is None or value >= at_least)
+    if not (math.isfinite(value) and inside and (below is None or value < below)):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return float(value)
+
+
+def check_flag(name, value):
+    """Check that `value` is True or False and return it."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def check_tokens(name, tokens, dims, vocab_size, *, device=None):
     """Check integer tokens of shape `dims`, each in [0, vocab_size), and return their shape."""
-    shape = check_tensor(name, tokens, dims, dtype="integer")
+    shape = check_tensor(name, tokens, dims, dtype="integer", device=device)
     if tokens.numel():
         low, high = int(tokens.min()), int(tokens.max())
         if low < 0 or high >= vocab_size:

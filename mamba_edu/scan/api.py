@@ -32,8 +32,8 @@ def selective_scan(
     D: (d), z: (b, l, d), delta_bias: (d), h0: (b, d, n) are optional; left out they count as nothing (h0 as zeros).
     Any of float16, bfloat16, float32 and float64, mixed at will; l may be 0, and so may b, d and n.
 
-    Returns y: (b, l, d) in u's dtype, or (y, last_state) with last_state: (b, d, n). The state is carried in float32, and
-    returned so, in float64 where u is float64. Gradients reach every tensor, each in its own dtype.
+    Returns y: (b, l, d) in u's dtype, or (y, last_state) with last_state: (b, d, n). The state is carried and returned
+    in float32, or in float64 where u is float64. Gradients reach every tensor, each in its own dtype.
 
     backend: "auto" takes the fastest that fits; "reference" is the loop that defines the result; "chunked" is plain
     PyTorch with bounded memory; "cpu" is compiled by numba on first use (some seconds, cached on disk afterwards).

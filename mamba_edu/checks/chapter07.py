@@ -1,0 +1,151 @@
+"""Graders of chapter 7: the convolution, its step, the norm, a leak to find, parameters and memory to count."""
+
+import torch
+from torch import nn
+
+from ._result import expect, grader
+
+
+def _drawn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _expected_conv(x, weight, bias):
+    k = weight.shape[-1]
+    padded = torch.cat([x.new_zeros(x.shape[0], k - 1, x.shape[2]), x], dim=1)
+    return sum(weight[:, 0, i] * padded[:, i : i + x.shape[1]] for i in range(k)) + bias
+
+
+def _close(got, wanted):
+    return bool(torch.isfinite(got).all()) and (got - wanted).abs().max() <= 1e-9 * wanted.abs().max().clamp(min=1)
+
+
+def _expect_tensor(got, shape, what):
+    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
+    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
+
+
+@grader
+def check_causal_conv(causal_conv):
+    """`causal_conv(x (b, l, d), weight (d, 1, k), bias (d)) -> (b, l, d)`: a step sees itself and k - 1 before."""
+    for k in (4, 3, 1):
+        x, weight, bias = _drawn(2, 9, 5, seed=k), _drawn(5, 1, k, seed=10 + k), _drawn(5, seed=20 + k)
+        y, wanted = causal_conv(x.clone(), weight, bias), _expected_conv(x, weight, bias)
+        _expect_tensor(y, x.shape, f"the output for k = {k}")
+        later = x.clone()
+        later[:, 5:] += 1
+        moved = (causal_conv(later, weight, bias) - y)[:, :5].abs().max() > 1e-12
+        expect(not moved, f"with k = {k}, outputs before step 5 moved when only steps 5 and later changed: a leak")
+        flipped = _expected_conv(x, weight.flip(-1), bias)
+        expect(not _close(y, flipped) or _close(y, wanted), "the taps are in the wrong order: weight[:, 0, -1] is now")
+        expect(not _close(y, wanted - bias) or _close(y, wanted), "the bias is missing")
+        expect(_close(y, wanted), f"with k = {k} some values are off: is step 0 padded with k - 1 zeros on the left?")
+    return "causal, for kernels of 4, 3 and 1"
+
+
+@grader
+def check_conv_step(conv_step):
+    """`conv_step(x_t (b, d), window (b, k - 1, d), weight, bias) -> (y_t, new window)`, as the whole convolution."""
+    x, weight, bias = _drawn(3, 8, 6), _drawn(6, 1, 4, seed=1), _drawn(6, seed=2)
+    wanted, window = _expected_conv(x, weight, bias), x.new_zeros(3, 3, 6)
+    for t in range(8):
+        before = window.clone()
+        answer = conv_step(x[:, t].clone(), window, weight, bias)
+        expect(isinstance(answer, tuple) and len(answer) == 2, "return two things: y_t and the new window")
+        y_t, new = answer
+        _expect_tensor(y_t, (3, 6), "y_t")
+        _expect_tensor(new, (3, 3, 6), "the new window")
+        expect(torch.equal(window, before), "the old window was changed in place: build a new one, e.g. by torch.cat")
+        expect(_close(y_t, wanted[:, t]), f"y_t differs from the convolution over the whole sequence at step {t}")
+        expect(
+            torch.equal(new, torch.cat([before, x[:, t : t + 1]], 1)[:, 1:]), "the window should drop its oldest step"
+        )
+        window = new
+    return "the same outputs, one step at a time"
+
+
+@grader
+def check_rms_norm(rms_norm):
+    """`rms_norm(x (..., d), weight (d), eps) -> (..., d)`: scaled to a root mean square of 1, then by weight."""
+    weight = _drawn(7, seed=3)
+    for scale, eps in ((1.0, 1e-5), (1e-3, 1e-5), (1e4, 0.5)):
+        x = scale * _drawn(2, 4, 7)
+        y = rms_norm(x.clone(), weight, eps)
+        wanted = x / (x.pow(2).mean(-1, keepdim=True) + eps).sqrt() * weight
+        _expect_tensor(y, x.shape, "the output")
+        centred = nn.functional.layer_norm(x, (7,), weight, None, eps)
+        expect(not _close(y, centred), "this subtracts the mean: that is LayerNorm; RMSNorm only scales")
+        summed = x / (x.pow(2).sum(-1, keepdim=True) + eps).sqrt() * weight
+        expect(not _close(y, summed), "divide by the root of the mean of the squares, not of their sum")
+        outside = x / (x.pow(2).mean(-1, keepdim=True).sqrt() + eps) * weight
+        expect(not _close(y, outside) or _close(y, wanted), "eps belongs under the root")
+        expect(_close(y, wanted), f"values are off for inputs of size {scale:g} and eps {eps:g}")
+    return "root mean square 1, at every size of input"
+
+
+class _Suspect(nn.Module):
+    """A layer over (b, l, d) that mixes steps t - back .. t + ahead."""
+
+    def __init__(self, back, ahead, seed):
+        super().__init__()
+        self._back, self._ahead = back, ahead
+        self._taps = 0.5 + _drawn(back + ahead + 1, seed=seed).abs().float()
+
+    def forward(self, x):
+        l = x.shape[1]
+        padded = nn.functional.pad(x, (0, 0, self._back, self._ahead))
+        return torch.tanh(sum(tap * padded[:, i : i + l] for i, tap in enumerate(self._taps)))
+
+
+def suspects():
+    """Three layers over (b, l, d), named "a", "b" and "c". One of them looks ahead."""
+    return {"a": _Suspect(6, 0, 1), "b": _Suspect(3, 2, 2), "c": _Suspect(0, 0, 3)}
+
+
+@grader
+def check_leak(answer):
+    """`(name, steps)`: the suspect that looks ahead, and how many steps."""
+    expect(isinstance(answer, (tuple, list)) and len(answer) == 2, "answer with a pair: (name, how many steps ahead)")
+    name, steps = answer
+    expect(name in ("a", "b", "c"), f'the name is "a", "b" or "c", yours is {name!r}')
+    expect(name == "b", f'"{name}" never moves an output before the step that you change: look at the rows above it')
+    expect(steps == 2, f"it does look ahead, but not {steps!r} steps: count the squares above the diagonal in one row")
+    return '"b" looks two steps ahead'
+
+
+def _true_count(d_model, n_layer, vocab_size, d_state, d_conv, expand):
+    d_inner, dt_rank = expand * d_model, -(-d_model // 16)
+    scan = d_inner * (dt_rank + 2 * d_state) + (dt_rank + 1) * d_inner + d_inner * d_state + d_inner
+    mixer = d_model * 2 * d_inner + d_inner * (d_conv + 1) + scan + d_inner * d_model
+    return vocab_size * d_model + n_layer * (mixer + d_model) + d_model
+
+
+@grader
+def check_parameter_count(count):
+    """`count(d_model, n_layer) -> int` for a byte model with d_state 16, d_conv 4, expand 2, a tied head."""
+    for d_model, n_layer in ((64, 1), (64, 2), (256, 4), (40, 3)):
+        got, wanted = count(d_model, n_layer), _true_count(d_model, n_layer, 256, 16, 4, 2)
+        expect(isinstance(got, int), f"the count should be an int, yours is {type(got).__name__}")
+        off = got - wanted
+        expect(off != 256 * d_model, "the head is tied to the embedding: its weights count once")
+        expect(off != -d_model, "one vector of d_model is missing: the last norm, before the head")
+        expect(off != -n_layer * d_model, "each layer has a norm of its own, before the mixer")
+        expect(off != -n_layer * 2 * d_model, "a vector of d_inner is missing in each layer: a bias, or D")
+        expect(off == 0, f"for d_model {d_model} and {n_layer} layers you are off by {off:+,}")
+    return "every parameter is counted, once"
+
+
+@grader
+def check_break_even(tokens):
+    """`tokens(d_model) -> int`: the first length at which a layer's KV cache holds more numbers than Mamba's state.
+
+    Both layers in the same float type. The cache keeps d_model keys and d_model values a token; Mamba keeps 2 d_model
+    channels of 16 states and a window of 3 steps.
+    """
+    for d_model in (64, 256, 2048):
+        got, wanted = tokens(d_model), (2 * d_model * (16 + 3)) // (2 * d_model) + 1
+        expect(isinstance(got, int), f"a number of tokens is an int, yours is {type(got).__name__}")
+        expect(got != wanted - 3, "the convolution's window is part of the state")
+        expect(got != wanted - 1, "at that length both are the same size: the first at which the cache is larger")
+        expect(got == wanted, f"not {got}: write both sizes in units of d_model and see what cancels")
+    return "20 tokens, whatever the width"

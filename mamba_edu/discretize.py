@@ -81,34 +81,41 @@ def _expm1_over(x):
 
 def _read(delta, A, B):
     """(delta, A, B, full): checked, and with axes added so that `delta * A` and `delta * B` broadcast."""
+    delta = _check_kinds(delta, A, B)
+    n = A.shape[-1]
+    if A.dim() == 2 and A.shape[0] == n > 1 and tuple(B.shape) == (n, 1):
+        dtype = torch.promote_types(A.dtype, B.dtype)
+        return delta[..., None, None], A.to(dtype), B.to(dtype), True
+    if B.dim() == 0 or B.shape[-1] != n:
+        raise ValueError(f"B must end in n={n}, or be a column (n, 1) beside a full A (n, n), got {tuple(B.shape)}")
+    if A.dim() == 2:
+        if delta.dim() == 0 and B.dim() == 1 and A.shape[0] == n > 1:  # most likely a full A, and a B that lies flat
+            raise ValueError(f"B must be (n, 1) where A is full, (1, n) where its rows are channels, got {(n,)}")
+        if delta.dim() > 0 and delta.shape[-1] not in (1, A.shape[0]):
+            raise ValueError(f"delta must have shape (..., d) with d={A.shape[0]} like A, got {tuple(delta.shape)}")
+        if 0 < B.dim() == delta.dim():
+            B = B.unsqueeze(-2)  # (..., 1, n): one B for all channels
+    delta = delta[..., None]
+    try:
+        torch.broadcast_shapes(delta.shape, A.shape, B.shape)
+    except RuntimeError:
+        steps, rates = tuple(delta.shape[:-1]), tuple(A.shape)
+        raise ValueError(f"B must fit delta {steps} and A {rates}, got {tuple(B.shape)}") from None
+    return delta, A, B, False
+
+
+def _check_kinds(delta, A, B):
+    """Refuse what is no such tensor; return delta as a tensor."""
     for name, x in (("A", A), ("B", B)):
         if not isinstance(x, torch.Tensor) or not (x.is_floating_point() or x.is_complex()):
             raise TypeError(f"{name} must be a floating-point or complex tensor, got {_kind(x)}")
     if A.dim() not in (1, 2):
         raise ValueError(f"A must have shape (n), (d, n) or (n, n), got {tuple(A.shape)}")
     if isinstance(delta, (int, float)) and not isinstance(delta, bool):
-        delta = torch.tensor(float(delta), dtype=A.real.dtype, device=A.device)
+        return torch.tensor(float(delta), dtype=A.real.dtype, device=A.device)
     if not isinstance(delta, torch.Tensor) or not delta.is_floating_point():
         raise TypeError(f"delta must be a number or a floating-point tensor, got {_kind(delta)}")
-    n = A.shape[-1]
-    full = A.dim() == 2 and A.shape[0] == n > 1 and tuple(B.shape) == (n, 1)
-    if full:
-        dtype = torch.promote_types(A.dtype, B.dtype)
-        return delta[..., None, None], A.to(dtype), B.to(dtype), True
-    if B.dim() == 0 or B.shape[-1] != n:
-        raise ValueError(f"B must end in n={n}, or be a column (n, 1) beside a full A (n, n), got {tuple(B.shape)}")
-    if A.dim() == 2 and delta.dim() > 0 and delta.shape[-1] not in (1, A.shape[0]):
-        raise ValueError(f"delta must have shape (..., d) with d={A.shape[0]} like A, got {tuple(delta.shape)}")
-    if A.dim() == 2 and 0 < B.dim() == delta.dim():
-        B = B.unsqueeze(-2)  # (..., 1, n): one B for all channels
-    delta = delta[..., None]
-    try:
-        torch.broadcast_shapes(delta.shape, A.shape, B.shape)
-    except RuntimeError:
-        raise ValueError(
-            f"B {tuple(B.shape)} doesn't fit delta {tuple(delta.shape[:-1])}, A {tuple(A.shape)}"
-        ) from None
-    return delta, A, B, False
+    return delta
 
 
 def _kind(x):

@@ -162,6 +162,5 @@ def initial_delta_bias(d_inner, dt_min=1e-3, dt_max=1e-1, dt_init_floor=1e-4):
     check_number("dt_init_floor", dt_init_floor, at_least=0)
     low, high = math.log(dt_min), math.log(dt_max)
     delta = torch.exp(low + (high - low) * torch.rand(d_inner)).clamp(min=dt_init_floor)
-    return delta + torch.log(
-        -torch.expm1(-delta)
-    )  # the inverse of softplus, without the overflow of log(exp(delta) - 1)
+    # the inverse of softplus, log(exp(delta) - 1), in a form that keeps small steps exact
+    return delta + torch.log(-torch.expm1(-delta))

@@ -1,1 +1,16 @@
-"""The parts of the trainer: optimizer, schedule, loop, evaluation, checkpoint, log."""
+"""The parts of the trainer: optimizer, schedule, windows, loop, evaluation, checkpoint, log."""
+
+from mamba_edu.training.evaluate import evaluate
+from mamba_edu.training.loop import History, fit
+from mamba_edu.training.optimizer import parameter_groups
+from mamba_edu.training.schedule import learning_rate
+from mamba_edu.training.settings import TrainSettings
+
+__all__ = [
+    "History",
+    "TrainSettings",
+    "evaluate",
+    "fit",
+    "learning_rate",
+    "parameter_groups",
+]

@@ -1,0 +1,68 @@
+"""What a training run is told, checked before it starts."""
+
+from dataclasses import dataclass
+
+from mamba_edu._validate import check_int, check_number
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One run. Either `steps` or `minutes` says when it ends.
+
+    steps: optimizer steps; such a run gives the same weights each time (same seed, threads, machine, versions).
+    minutes: wall-clock time, quick validations included; the learning rate follows the clock and reaches its floor
+    when the time is up. How many steps that makes depends on the machine, and so do the weights.
+    seqlen, batch_size: bytes a window, windows a step. lr, min_lr, warmup: peak, floor, and steps up to the peak.
+    weight_decay: of the decayed group (see `parameter_groups`). clip: the gradient's global norm is cut to this.
+    betas: AdamW's. seed: order of the windows. log_every: steps averaged into one row of the history.
+    eval_every: steps between two quick validations, 0 for only one, at the end; eval_bytes: how many bytes of the
+    validation split they read; eval_seqlen: window of every evaluation, None for seqlen.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    seqlen: int = 256
+    batch_size: int = 16
+    lr: float = 3e-3
+    min_lr: float = 1e-4
+    warmup: int = 100
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    seed: int = 0
+    log_every: int = 10
+    eval_every: int = 500
+    eval_bytes: int = 65536
+    eval_seqlen: int | None = None
+
+    def __post_init__(self):
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError(f"give either steps or minutes, got steps={self.steps!r} and minutes={self.minutes!r}")
+        if self.minutes is not None:
+            check_number("minutes", self.minutes, above=0)
+        for name in ("steps", "eval_seqlen"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), 1)
+        for name in ("seqlen", "batch_size", "log_every"):
+            check_int(name, getattr(self, name), 1)
+        for name in ("warmup", "seed", "eval_every"):
+            check_int(name, getattr(self, name), 0)
+        check_int("eval_bytes", self.eval_bytes, 2)
+        self._check_optimizer()
+
+    def _check_optimizer(self):
+        check_number("lr", self.lr, above=0)
+        check_number("min_lr", self.min_lr, at_least=0)
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr must be at most lr={self.lr:g}, got {self.min_lr!r}")
+        check_number("weight_decay", self.weight_decay, at_least=0)
+        check_number("clip", self.clip, above=0)
+        if not isinstance(self.betas, tuple) or len(self.betas) != 2:
+            raise TypeError(f"betas must be a pair of numbers, got {self.betas!r}")
+        for beta in self.betas:
+            check_number("betas", beta, at_least=0, below=1)
+
+    @property
+    def window(self):
+        """Window of the evaluations, in bytes."""
+        return self.eval_seqlen or self.seqlen

@@ -1,5 +1,6 @@
 """The parts of the trainer: optimizer, schedule, windows, loop, evaluation, checkpoint, log."""
 
+from mamba_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from mamba_edu.training.evaluate import evaluate
 from mamba_edu.training.loop import History, fit
 from mamba_edu.training.optimizer import parameter_groups
@@ -12,5 +13,7 @@ __all__ = [
     "evaluate",
     "fit",
     "learning_rate",
+    "load_checkpoint",
     "parameter_groups",
+    "save_checkpoint",
 ]

@@ -31,6 +31,16 @@ def expect(condition, hint):
         raise Wrong(hint)
 
 
+def _quote(error):
+    """The error on one line that fits a page, even when its message is long or can't be had."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:
+        message = ""
+    message = message if len(message) <= 200 else f"{message[:200]} ..."
+    return f"your answer raised {type(error).__name__}" + (f": {message}" if message else "")
+
+
 def grader(check):
     """Make `check(answer)` a grader that never raises, whatever it is given.
 
@@ -48,7 +58,7 @@ def grader(check):
             return NOT_ANSWERED
         except Wrong as wrong:
             return Result(False, str(wrong))
-        except Exception as error:
-            return Result(False, f"your answer raised {type(error).__name__}: {error}")
+        except (Exception, SystemExit, GeneratorExit) as error:
+            return Result(False, _quote(error))
 
     return graded

@@ -1,0 +1,95 @@
+"""The graders' wrapper: a Result for whatever a reader hands in, never a traceback."""
+
+import pytest
+
+from mamba_edu import checks
+from mamba_edu.checks import Result, grader
+from mamba_edu.checks._result import expect
+
+
+@grader
+def check_double(answer):
+    """Grade `answer(x) == 2 x`."""
+    expect(callable(answer), "hand in a function")
+    expect(answer(3) == 6, "try 3: what should come out?")
+    return "six it is"
+
+
+def raises(error):
+    def answer(*arguments, **options):
+        raise error
+
+    return answer
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise ValueError("not even a message")
+
+
+class Hostile:
+    """Compares, prints and counts as nothing."""
+
+    def _refuse(self, *arguments):
+        raise RuntimeError("hands off")
+
+    __eq__ = __bool__ = __len__ = __repr__ = __str__ = __getattr__ = _refuse
+    __hash__ = None
+
+
+def test_a_right_answer_passes():
+    result = check_double(lambda x: 2 * x)
+    assert result == Result(True, "six it is")
+    assert result and repr(result) == "✓ six it is"
+
+
+@pytest.mark.parametrize("stub", [None, raises(NotImplementedError), raises(NotImplementedError("write me"))])
+def test_a_stub_is_not_answered_yet(stub):
+    assert check_double(stub) == Result(False, "not answered yet")
+    assert repr(check_double(stub)) == "✗ not answered yet"
+
+
+def test_no_argument_at_all_is_not_answered_yet():
+    assert check_double() == Result(False, "not answered yet")
+
+
+def test_a_wrong_answer_gets_the_graders_hint():
+    assert check_double(lambda x: x) == Result(False, "try 3: what should come out?")
+    assert not check_double(lambda x: x)
+
+
+def test_an_exception_of_the_reader_becomes_a_hint_that_quotes_it():
+    assert check_double(lambda x: 1 / 0).hint == "your answer raised ZeroDivisionError: division by zero"
+    assert "TypeError" in check_double(lambda: 6).hint
+
+
+@pytest.mark.parametrize(
+    "answer", [3, "x", (), lambda: 1 / 0, lambda *a, **k: None, Hostile(), lambda x: Hostile(), int]
+)
+def test_nothing_a_reader_hands_in_raises_or_passes(answer):
+    result = check_double(answer)
+    assert isinstance(result, Result) and not result.passed and result.hint
+    assert "\n" not in result.hint and len(result.hint) < 400
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), SilentError(), RecursionError(), AssertionError()])
+def test_no_exception_escapes(error):
+    result = check_double(raises(error))
+    assert not result.passed and type(error).__name__ in result.hint
+
+
+def test_endless_recursion_is_a_hint():
+    def answer(x):
+        return answer(x)
+
+    assert "RecursionError" in check_double(answer).hint
+
+
+def test_the_readers_own_stop_still_stops():
+    with pytest.raises(KeyboardInterrupt):
+        check_double(raises(KeyboardInterrupt()))
+
+
+def test_an_unknown_grader_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="check_nothing"):
+        checks.check_nothing  # noqa: B018

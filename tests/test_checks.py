@@ -63,11 +63,22 @@ def test_an_exception_of_the_reader_becomes_a_hint_that_quotes_it():
     assert "TypeError" in check_double(lambda: 6).hint
 
 
-@pytest.mark.parametrize(
-    "answer", [3, "x", (), lambda: 1 / 0, lambda *a, **k: None, Hostile(), lambda x: Hostile(), int]
-)
-def test_nothing_a_reader_hands_in_raises_or_passes(answer):
-    result = check_double(answer)
+ANSWERS = {
+    "a number": lambda: 3,
+    "a word": lambda: "x",
+    "nothing in brackets": tuple,
+    "no argument taken": lambda: lambda: 1 / 0,
+    "returns None": lambda: lambda *a, **k: None,
+    "a type": lambda: int,
+    "hostile": Hostile,
+    "returns something hostile": lambda: lambda x: Hostile(),
+    "a message of many lines": lambda: raises(ValueError("one\ntwo\n" + "long " * 1000)),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_nothing_a_reader_hands_in_raises_or_passes(what):
+    result = check_double(ANSWERS[what]())
     assert isinstance(result, Result) and not result.passed and result.hint
     assert "\n" not in result.hint and len(result.hint) < 400
 

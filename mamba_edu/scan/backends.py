@@ -15,8 +15,8 @@ import torch
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 # name -> module. In the order in which "auto" asks; what isn't in _AUTO is only taken by name.
-_MODULES = {"reference": "reference", "chunked": "chunked"}
-_AUTO = ("chunked",)
+_MODULES = {"reference": "reference", "chunked": "chunked", "cpu": "cpu"}
+_AUTO = ("cpu", "chunked")
 
 
 def names():

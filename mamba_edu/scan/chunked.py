@@ -2,8 +2,8 @@
 
 Inside a chunk the exponentials and products of all its steps are a few large operations; only h_t = a_t h_{t-1} + x_t
 itself goes step by step, one fused multiply-add each. Nothing is divided by a product of decays, so that decays of any
-strength are safe. Autograd sees one operation: the forward pass keeps the state at the chunks' borders, b * l / 64 * d * n
-floats, and the backward pass computes the states in between once more.
+strength are safe. Autograd sees one operation: the forward pass keeps the states at the chunks' borders, one in 64, and
+the backward pass computes those in between once more.
 """
 
 import torch
@@ -49,7 +49,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 def _forward(u, delta, A, B, C, h0, keep):
-    """-> y: (b, l, d), last state: (b, d, n) and, if it is to `keep` them, the state before each chunk, (b, d, n) each."""
+    """-> y: (b, l, d), the last state: (b, d, n) and, if asked to `keep` them, the states before the chunks."""
     y, h, borders = torch.empty_like(u), h0, []
     with torch.autocast(u.device.type, enabled=False):  # it would take the products with C in half precision
         for start in range(0, u.shape[1], _CHUNK):

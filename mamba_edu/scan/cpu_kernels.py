@@ -1,0 +1,345 @@
+"""The compiled loops of the `cpu` backend. Importing this file imports numba; `cpu.py` does so on first use.
+
+Layout: channel-last, as everywhere. A block of up to 128 channels keeps its n states per channel in the L1 cache, and
+time runs in order; what is parallel is (batch, block of channels), one worker each. The inner loop runs over channels
+that lie side by side in memory, and holds nothing but straight-line arithmetic: LLVM makes vectors of it, of whatever
+width the processor has. A call into the C library would stop it, so exp is spelled out here.
+
+Forward: one exponential and about 20 operations for each (b, l, d, n). For a backward pass the states at the tiles'
+borders are kept. Backward: a tile's states and decays are computed once more into a tape, which fits the L2 cache, and
+the tile is walked from its end. dB and dC are sums over channels: each block writes its own, the caller adds them.
+
+All of it sits in one file, because numba's cache on disk looks at the date of this one alone.
+"""
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, overload, register_jitable
+
+TILE = 16  # steps between two kept states
+LOG2E, LN2 = math.log2(math.e), math.log(2)
+# contract: a product and a sum may become one fused operation. Nothing may assume that there is no NaN and no inf.
+_EXACT = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+# reassoc: sums over channels may be taken lane by lane.
+_SUMS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+
+
+def _compiled(**options):
+    """njit with a cache on disk, or without one where no folder for it can be written."""
+
+    def wrap(function):
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # "no locator available": neither the package's folder nor the user's cache is writable
+            return njit(**options)(function)
+
+    return wrap
+
+
+# --- exp, softplus, sigmoid: scalars in, scalars out, inlined. NaN stays NaN; what underflows is exactly 0. ---
+
+
+@intrinsic
+def _power_of_two(typingctx, k):
+    """2^m, where m + bias sits in the lowest bits of the float k (see `_exp2_single`)."""
+    bits, mantissa = (ir.IntType(32), 23) if k == types.float32 else (ir.IntType(64), 52)
+
+    def codegen(context, builder, signature, args):
+        exponent = builder.shl(builder.bitcast(args[0], bits), ir.Constant(bits, mantissa))
+        return builder.bitcast(exponent, args[0].type)
+
+    return k(k), codegen
+
+
+# 2^t = 2^k 2^f with k = round(t) and |f| <= 1/2. Adding 1.5 * 2^23 pushes t's fraction out of the mantissa; the bias on
+# top makes the lowest bits the exponent field of 2^k. t is clamped *before* it is rounded: at -127, where that field is 0
+# and 2^k with it, and at 128, where 2^k is inf. 2^f = 1 + f q(f) is fitted: its largest relative error is 2.0e-9.
+_ROUND, _LOW, _HIGH, _ONE = np.float32(1.5 * 2**23 + 127), np.float32(-127), np.float32(128), np.float32(1)
+_Q1, _Q2, _Q3 = np.float32(0.6931472028559705), np.float32(0.24022647913498263), np.float32(0.055503324696931636)
+_Q4, _Q5, _Q6 = np.float32(0.009618437366492069), np.float32(0.0013398874866896353), np.float32(0.00015353360611630146)
+
+
+def _exp2_single(t):
+    t = _LOW if t < _LOW else t  # written so that NaN stays NaN
+    t = _HIGH if t > _HIGH else t
+    k = t + _ROUND
+    f = t - (k - _ROUND)
+    return (_ONE + f * (_Q1 + f * (_Q2 + f * (_Q3 + f * (_Q4 + f * (_Q5 + f * _Q6)))))) * _power_of_two(k)
+
+
+_ROUND_D = 1.5 * 2**52 + 1023
+_T = tuple(LN2**i / math.factorial(i) for i in range(13))  # Taylor: 1.7e-16 at |f| = 1/2
+
+
+def _exp2_double(t):
+    t = -1023.0 if t < -1023.0 else t
+    t = 1024.0 if t > 1024.0 else t
+    k = t + _ROUND_D
+    f = t - (k - _ROUND_D)
+    p = _T[7] + f * (_T[8] + f * (_T[9] + f * (_T[10] + f * (_T[11] + f * _T[12]))))
+    p = _T[0] + f * (_T[1] + f * (_T[2] + f * (_T[3] + f * (_T[4] + f * (_T[5] + f * (_T[6] + f * p))))))
+    return p * _power_of_two(k)
+
+
+def exp2(t):
+    """2^t. In Python (this body) only a stand-in; compiled code gets one of the two above, by type."""
+    return 2.0**t
+
+
+@overload(exp2, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
+def _exp2_by_type(t):
+    return _exp2_single if t == types.float32 else _exp2_double
+
+
+@register_jitable(error_model="numpy", fastmath={"contract"})
+def sigmoid(x):
+    """1 / (1 + e^-x)."""
+    one = type(x)(1)
+    return one / (one + exp2(x * type(x)(-LOG2E)))
+
+
+_ATANH = tuple(1 / (2 * i + 1) for i in range(17))
+
+
+def _softplus_of(terms, real):
+    odd = tuple(real(c) for c in _ATANH[:terms])
+    zero, one, two, log2e = real(0), real(1), real(2), real(LOG2E)
+
+    def softplus(x):
+        w = exp2(-abs(x) * log2e)
+        s = w / (two + w)  # at most 1/3
+        square, tail = s * s, odd[terms - 1]
+        for i in range(terms - 2, -1, -1):
+            tail = odd[i] + square * tail
+        return (x if x > zero else zero) + two * s * tail
+
+    return softplus
+
+
+_softplus_single, _softplus_double = _softplus_of(7, np.float32), _softplus_of(17, np.float64)
+
+
+def softplus(x):
+    """log(1 + e^x) = max(x, 0) + log1p(w), w = e^-|x|, and log1p(w) = 2 atanh(w / (2 + w)) by its series."""
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@overload(softplus, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
+def _softplus_by_type(x):
+    return _softplus_single if x == types.float32 else _softplus_double
+
+
+# --- rows: one time step of a block. i: batch, t: time, c0: the block's first channel. Optional tensors have size 0. ---
+
+
+@_compiled(**_EXACT)
+def _step_row(u, delta, bias, use_softplus, i, t, c0, step, x):
+    """The positive step and what comes in, step * u, of each channel -> step, x: (w)."""
+    w = step.size
+    for c in range(w):
+        step[c] = delta[i, t, c0 + c]
+    if bias.size:
+        for c in range(w):
+            step[c] += bias[c0 + c]
+    if use_softplus:
+        for c in range(w):
+            step[c] = softplus(step[c])
+    for c in range(w):
+        x[c] = step[c] * u[i, t, c0 + c]
+
+
+@_compiled(**_EXACT)
+def _skip_and_gate_row(u, z, D, i, t, c0, y):
+    """y = (y + D u) * silu(z), in place. y: (w)."""
+    w = y.size
+    if D.size:
+        for c in range(w):
+            y[c] += D[c0 + c] * u[i, t, c0 + c]
+    if z.size:
+        for c in range(w):
+            y[c] *= z[i, t, c0 + c] * sigmoid(z[i, t, c0 + c])
+
+
+@_compiled(**_EXACT)
+def _load(source, i, c0, block):
+    """block: (n, w) from source: (b, d, n)."""
+    for k in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            block[k, c] = source[i, c0 + c, k]
+
+
+@_compiled(**_EXACT)
+def _store(block, i, c0, target):
+    """target: (b, d, n) from block: (n, w)."""
+    for k in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            target[i, c0 + c, k] = block[k, c]
+
+
+# --- forward ---
+
+
+@_compiled(**_EXACT)
+def forward(u, delta, A2, B, C, D, z, bias, use_softplus, h0, y, last, borders, width, first, stop):
+    """Work items first to stop of (batch, block of `width` channels): fills y, last and, unless of size 0, borders.
+
+    u, delta, z, y: (b, l, d). A2: (n, d), A log2(e). B, C: (b, l, n). h0, last: (b, d, n). borders: (b, tiles, n, d).
+    """
+    b, l, d = u.shape
+    n, blocks, real = A2.shape[0], -(-d // width), u.dtype
+    for item in range(first, stop):
+        i, c0 = item // blocks, item % blocks * width
+        w = min(width, d - c0)
+        A, h = A2[:, c0 : c0 + w].copy(), np.empty((n, w), real)
+        step, x, out = np.empty(w, real), np.empty(w, real), np.empty(w, real)
+        _load(h0, i, c0, h)
+        for t in range(l):
+            if borders.size and t % TILE == 0:
+                borders[i, t // TILE, :, c0 : c0 + w] = h
+            _step_row(u, delta, bias, use_softplus, i, t, c0, step, x)
+            out[:] = 0
+            for k in range(n):
+                B_k, C_k = B[i, t, k], C[i, t, k]
+                for c in range(w):
+                    state = exp2(step[c] * A[k, c]) * h[k, c] + x[c] * B_k
+                    h[k, c] = state
+                    out[c] += state * C_k
+            _skip_and_gate_row(u, z, D, i, t, c0, out)
+            y[i, t, c0 : c0 + w] = out
+        _store(h, i, c0, last)
+
+
+# --- backward ---
+
+
+@_compiled(**_EXACT)
+def _tape(u, delta, A, B, bias, use_softplus, i, t0, c0, steps, step, x, a, h):
+    """A tile's steps, inputs, decays a: (TILE, n, w) and states h: (TILE + 1, n, w), of which h[0] is given."""
+    n, w = A.shape
+    for t in range(steps):
+        _step_row(u, delta, bias, use_softplus, i, t0 + t, c0, step[t], x[t])
+        for k in range(n):
+            B_k = B[i, t0 + t, k]
+            for c in range(w):
+                decay = exp2(step[t, c] * A[k, c])
+                a[t, k, c] = decay
+                h[t + 1, k, c] = decay * h[t, k, c] + x[t, c] * B_k
+
+
+@_compiled(**_EXACT)
+def _gate_backward(u, C, D, z, grad_y, i, t0, c0, steps, h, grad, grad_z):
+    """grad: (TILE, w), the gradient of y before the gate; fills grad_z, for which that y is computed once more."""
+    n, w = h.shape[1:]
+    one, y = u.dtype.type(1), np.empty(w, u.dtype)
+    for t in range(steps):
+        for c in range(w):
+            grad[t, c] = grad_y[i, t0 + t, c0 + c]
+        if z.size:
+            y[:] = 0
+            for k in range(n):
+                C_k = C[i, t0 + t, k]
+                for c in range(w):
+                    y[c] += C_k * h[t + 1, k, c]
+            if D.size:
+                for c in range(w):
+                    y[c] += D[c0 + c] * u[i, t0 + t, c0 + c]
+            for c in range(w):
+                gate = z[i, t0 + t, c0 + c]
+                s = sigmoid(gate)
+                grad_z[i, t0 + t, c0 + c] = grad[t, c] * y[c] * s * (one + gate * (one - s))
+                grad[t, c] *= gate * s
+
+
+@_compiled(**_SUMS)
+def _walk_back(A, B_t, C_t, grad, step, x, a, h_before, h, g, from_A, sum_B, sum_A, grad_B, grad_C):
+    """One step from its end: g, the gradient of h_t that later steps gave, becomes the one that h_{t-1} gets.
+
+    A, a, h_before, h, g, from_A: (n, w). grad, step, x: (w). sum_B: sum_n dL/dh B and sum_A: sum_n dL/d(delta A) A, (w)
+    each, so the gradients of x and, but for x's part, of the step. grad_B, grad_C: (n), this block's share.
+    """
+    n, w = A.shape
+    sum_B[:], sum_A[:] = 0, 0
+    for k in range(n):
+        B_k, C_k = B_t[k], C_t[k]
+        share_B, share_C = A.dtype.type(0), A.dtype.type(0)
+        for c in range(w):
+            of_h = g[k, c] + grad[c] * C_k
+            share_C += grad[c] * h[k, c]
+            share_B += of_h * x[c]
+            sum_B[c] += of_h * B_k
+            passed_on = of_h * a[k, c]
+            g[k, c] = passed_on
+            of_decay = passed_on * h_before[k, c]
+            from_A[k, c] += of_decay * step[c]
+            sum_A[c] += of_decay * A[k, c]
+        grad_B[k], grad_C[k] = share_B, share_C
+
+
+@_compiled(**_EXACT)
+def _inputs_backward(
+    u, delta, D, bias, use_softplus, i, t, c0, grad, step, sum_B, sum_A, grad_u, grad_delta, of_D, of_bias
+):
+    """The gradients of u and delta at one step, and what it adds to D's and the bias's. Vectors: (w)."""
+    w, ln2 = grad.size, u.dtype.type(LN2)  # A is kept times log2(e), so sum_A too
+    for c in range(w):
+        grad_u[i, t, c0 + c] = sum_B[c] * step[c]
+        sum_B[c] = sum_B[c] * u[i, t, c0 + c] + sum_A[c] * ln2  # now the step's gradient
+    if D.size:
+        for c in range(w):
+            grad_u[i, t, c0 + c] += D[c0 + c] * grad[c]
+            of_D[c] += grad[c] * u[i, t, c0 + c]
+    if use_softplus:
+        for c in range(w):
+            sum_A[c] = delta[i, t, c0 + c]
+        if bias.size:
+            for c in range(w):
+                sum_A[c] += bias[c0 + c]
+        for c in range(w):
+            sum_B[c] *= sigmoid(sum_A[c])
+    for c in range(w):
+        grad_delta[i, t, c0 + c] = sum_B[c]
+        of_bias[c] += sum_B[c]
+
+
+@_compiled(**_EXACT)
+def backward(
+    u, delta, A2, B, C, D, z, bias, use_softplus, borders, grad_y, grad_last,
+    grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_bias, grad_h0, width, first, stop,
+):  # fmt: skip
+    """Work items first to stop of (batch, block of `width` channels): fills grad_*.
+
+    grad_A: (b, n, d), grad_D, grad_bias: (b, d) and grad_B, grad_C: (blocks, b, l, n) still have to be summed over what
+    they have in front. The rest is as in `forward`; grad_last, grad_h0: (b, d, n).
+    """
+    b, l, d = u.shape
+    n, blocks, real = A2.shape[0], -(-d // width), u.dtype
+    for item in range(first, stop):
+        i, block = item // blocks, item % blocks
+        c0 = block * width
+        w = min(width, d - c0)
+        A, g, from_A = A2[:, c0 : c0 + w].copy(), np.empty((n, w), real), np.zeros((n, w), real)
+        step, x, grad = np.empty((TILE, w), real), np.empty((TILE, w), real), np.empty((TILE, w), real)
+        a, h = np.empty((TILE, n, w), real), np.empty((TILE + 1, n, w), real)
+        sum_B, sum_A, of_D, of_bias = np.empty(w, real), np.empty(w, real), np.zeros(w, real), np.zeros(w, real)
+        _load(grad_last, i, c0, g)
+        for tile in range((l - 1) // TILE, -1, -1):
+            t0 = tile * TILE
+            steps = min(TILE, l - t0)  # the last tile may be shorter: its other rows are never read
+            h[0] = borders[i, tile, :, c0 : c0 + w]
+            _tape(u, delta, A, B, bias, use_softplus, i, t0, c0, steps, step, x, a, h)
+            _gate_backward(u, C, D, z, grad_y, i, t0, c0, steps, h, grad, grad_z)
+            for t in range(steps - 1, -1, -1):
+                rows = grad_B[block, i, t0 + t], grad_C[block, i, t0 + t]
+                B_t, C_t = B[i, t0 + t], C[i, t0 + t]
+                _walk_back(A, B_t, C_t, grad[t], step[t], x[t], a[t], h[t], h[t + 1], g, from_A, sum_B, sum_A, *rows)
+                _inputs_backward(
+                    u, delta, D, bias, use_softplus, i, t0 + t, c0, grad[t], step[t], sum_B, sum_A,
+                    grad_u, grad_delta, of_D, of_bias,
+                )  # fmt: skip
+        _store(g, i, c0, grad_h0)
+        grad_A[i, :, c0 : c0 + w] = from_A
+        grad_D[i, c0 : c0 + w] = of_D
+        grad_bias[i, c0 : c0 + w] = of_bias

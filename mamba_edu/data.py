@@ -7,6 +7,7 @@ tokeniser, nothing lost, so that a loss per token is a loss per byte and can be 
 import gzip
 import os
 import sys
+import zlib
 from importlib import resources
 from numbers import Real
 from operator import index
@@ -18,7 +19,7 @@ from torch.utils.data import Dataset
 
 from mamba_edu._corpus import DataError, digest_of, read_known, read_text, recognise
 from mamba_edu._download import fetch
-from mamba_edu._validate import check_choice, check_int, check_tensor, check_tokens
+from mamba_edu._validate import check_choice, check_flag, check_int, check_tensor, check_tokens
 
 __all__ = [
     "DataError",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 ENWIK8_URL = "http://mattmahoney.net/dc/enwik8.zip"  # 36,445,475 bytes; what it unpacks to is checked by sha1
-POCKET_SHA256 = "0000000000000000000000000000000000000000000000000000000000000000"  # written by book/tools/pocket.py
+POCKET_SHA256 = "3e00fde61c348fd1494e75853b5feb69e16dfdb466cc03d347c55b9c4e2354c3"  # written by book/tools/pocket.py
 
 _ZIP_LIMIT = 100_000_000  # bytes: a zip larger than what it holds is another file
 _OWN_TEXT_LIMIT = 1_000_000_000  # bytes: enwik9 still fits
@@ -85,8 +86,7 @@ def load_enwiki8_dataset(path=None, *, fallback=None, verify=True):
     nothing to be had. The file itself is never changed. TypeError or ValueError for arguments of the wrong kind.
     """
     check_choice("fallback", fallback, (None, "pocket"))
-    if not isinstance(verify, bool):
-        raise TypeError(f"verify must be True or False, got {verify!r}")
+    check_flag("verify", verify)
     if path is not None:
         return _load_own("path", path, verify)
     if os.environ.get("MAMBA_EDU_DATA"):
@@ -161,11 +161,14 @@ def _load_pocket():
     packed = resources.files("mamba_edu") / "corpus" / "pocket.xml.gz"
     try:
         text = gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         text = b""
     if digest_of(text, "sha256") != POCKET_SHA256:
         raise DataError(f"{packed} is missing or damaged: install mamba_edu again")
-    print(f"Corpus: pocket, {len(text):,} bytes of this book's own text, not enwik8 (36 MB: load_enwiki8_dataset()).")
+    print(
+        f"Corpus: pocket, {len(text):,} bytes of this book's own text, not enwik8. "
+        "For the real bytes call load_enwiki8_dataset() once (36 MB), or set MAMBA_EDU_DATA to a file."
+    )
     return text
 
 

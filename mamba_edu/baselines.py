@@ -29,9 +29,7 @@ class ByteNGram:
     """
 
     def __init__(self, order):
-        if check_int("order", order, 0) > _MAX_ORDER:
-            raise ValueError(f"order must be at most {_MAX_ORDER}, got {order}")
-        self.order = order
+        self.order = _check_order("order", order)
         self._levels = None
 
     def fit(self, data):
@@ -136,6 +134,12 @@ def _as_array(name, data):
     return np.frombuffer(data, dtype=np.uint8)
 
 
+def _check_order(name, order):
+    if check_int(name, order, 0) > _MAX_ORDER:
+        raise ValueError(f"{name} must be at most {_MAX_ORDER}, got {order}")
+    return order
+
+
 def _mean(bits):
     if not len(bits):
         raise ValueError("test must hold at least one byte, got none")
@@ -148,7 +152,7 @@ def byte_model_table(train, test, given=b"", max_order=3):
     train, test, given: bytes; given: what comes before `test`, as in `ByteNGram.bits`. Returns a dict "order 0": float,
     and so on, in this order.
     """
-    model = ByteNGram(max_order).fit(train)
+    model = ByteNGram(_check_order("max_order", max_order)).fit(train)
     return {f"order {k}": float(_mean(-np.log2(p))) for k, p in enumerate(model._ladder(test, given))}
 
 

@@ -1,7 +1,7 @@
 """The scan compiled for the CPU by numba: as many threads as `torch.get_num_threads()` says.
 
 The first call compiles for some seconds, once per machine: numba keeps the result on disk, in the package's folder or,
-where that can't be written, in the user's cache (`NUMBA_CACHE_DIR` chooses another). numba too is imported on first use.
+where that can't be written, in the user's cache (`NUMBA_CACHE_DIR` chooses another). numba is imported on first use.
 
 Threads are ordinary Python threads that run without the interpreter's lock. Unlike numba's own parallel loops, they may
 be called from several Python threads at once, and start afresh in a forked process.
@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from .fusions import state_dtype
 
-_WIDTHS = (128, 64, 32)  # channels a block, the widest that gives every thread something to do
+_WIDTHS = (256, 128, 64, 32)  # channels a block
+_STATES = 4096  # states a block: 16 KB as float32, and 0.5 MB of tape in the backward pass
 _SMALL = 30_000  # (b, l, d, n) elements for which a second thread isn't worth waking
 _pools = {}
 if hasattr(os, "register_at_fork"):
@@ -73,9 +74,9 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, h0, delta_softplus, keep):
         h0 = torch.zeros(b, d, n, dtype=dtype)
     inputs = _inputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
     y, last_state = torch.empty(b, l, d, dtype=dtype), torch.empty(b, d, n, dtype=dtype)
-    borders = torch.empty((b, -(-l // kernels.TILE), n, d) if keep else (0, 0, 0, 0), dtype=dtype)
+    borders = torch.empty(b, -(-l // kernels.TILE), n, d if keep else 0, dtype=dtype)
     arrays = *inputs, _array(h0, dtype), y.numpy(), last_state.numpy(), borders.numpy()
-    _spread(kernels.forward, arrays, b, d, _width(b, d), b * l * d * n)
+    _spread(kernels.forward, arrays, b, d, _width(b, d, n), b * l * d * n)
     return y.to(u.dtype), last_state, borders
 
 
@@ -83,10 +84,10 @@ def _backward(u, delta, A, B, C, D, z, delta_bias, h0, delta_softplus, borders, 
     """The gradients of the first nine, in the state's dtype; those of what is None are to be ignored."""
     from . import cpu_kernels as kernels
 
-    (b, l, d), n, dtype, width = u.shape, A.shape[1], state_dtype(u), _width(u.shape[0], u.shape[2])
+    (b, l, d), n, dtype, width = u.shape, A.shape[1], state_dtype(u), _width(*u.shape[::2], A.shape[1])
     inputs = _inputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
     new = functools.partial(torch.empty, dtype=dtype)
-    grad_u, grad_delta, grad_z = new(b, l, d), new(b, l, d), new((0, 0, 0) if z is None else (b, l, d))
+    grad_u, grad_delta, grad_z = new(b, l, d), new(b, l, d), new(b, l, 0 if z is None else d)
     shares_B, shares_C = (new(-(-d // width), b, l, n) for _ in range(2))  # of the blocks of channels
     shares_A, shares_D, shares_bias, grad_h0 = new(b, n, d), new(b, d), new(b, d), new(b, d, n)
     outputs = grad_u, grad_delta, shares_A, shares_B, shares_C, shares_D, grad_z, shares_bias, grad_h0
@@ -103,7 +104,7 @@ def _inputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus):
     dtype = state_dtype(u)
     A2 = (A.detach().to(dtype) * LOG2E).T  # (n, d): the kernels count in powers of two
     some = (_array(x, dtype) for x in (u, delta, A2, B, C))
-    none = torch.empty(0, dtype=dtype), torch.empty(0, 0, 0, dtype=dtype), torch.empty(0, dtype=dtype)
+    none = torch.empty(0, dtype=dtype), torch.empty(*u.shape[:2], 0, dtype=dtype), torch.empty(0, dtype=dtype)
     perhaps = (_array(none[i] if x is None else x, dtype) for i, x in enumerate((D, z, delta_bias)))
     return *some, *perhaps, delta_softplus
 
@@ -112,10 +113,11 @@ def _array(x, dtype):
     return x.detach().to(dtype).contiguous().numpy()
 
 
-def _width(b, d):
-    """Channels a block: the most that still leaves a block for every thread."""
+def _width(b, d, n):
+    """Channels a block: the most whose states fit and that still leave a block for every thread."""
     threads = torch.get_num_threads()
-    return next((w for w in _WIDTHS if b * -(-d // w) >= threads), _WIDTHS[-1])
+    fits = (w for w in _WIDTHS if w * n <= _STATES and b * -(-d // w) >= threads)
+    return next(fits, _WIDTHS[-1])
 
 
 def _spread(kernel, arrays, b, d, width, elements):

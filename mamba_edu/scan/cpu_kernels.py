@@ -1,6 +1,6 @@
 """The compiled loops of the `cpu` backend. Importing this file imports numba; `cpu.py` does so on first use.
 
-Layout: channel-last, as everywhere. A block of up to 128 channels keeps its n states per channel in the L1 cache, and
+Layout: channel-last, as everywhere. The states of a block of channels, 4096 at most, stay in the L1 cache, and
 time runs in order; what is parallel is (batch, block of channels), one worker each. The inner loop runs over channels
 that lie side by side in memory, and holds nothing but straight-line arithmetic: LLVM makes vectors of it, of whatever
 width the processor has. A call into the C library would stop it, so exp is spelled out here.
@@ -55,8 +55,8 @@ def _power_of_two(typingctx, k):
 
 
 # 2^t = 2^k 2^f with k = round(t) and |f| <= 1/2. Adding 1.5 * 2^23 pushes t's fraction out of the mantissa; the bias on
-# top makes the lowest bits the exponent field of 2^k. t is clamped *before* it is rounded: at -127, where that field is 0
-# and 2^k with it, and at 128, where 2^k is inf. 2^f = 1 + f q(f) is fitted: its largest relative error is 2.0e-9.
+# top makes the lowest bits the exponent field of 2^k. t is clamped *before* it is rounded: at -127, where that field is
+# 0 and 2^k with it, and at 128, where 2^k is inf. 2^f = 1 + f q(f) is fitted: largest relative error 2.0e-9.
 _ROUND, _LOW, _HIGH, _ONE = np.float32(1.5 * 2**23 + 127), np.float32(-127), np.float32(128), np.float32(1)
 _Q1, _Q2, _Q3 = np.float32(0.6931472028559705), np.float32(0.24022647913498263), np.float32(0.055503324696931636)
 _Q4, _Q5, _Q6 = np.float32(0.009618437366492069), np.float32(0.0013398874866896353), np.float32(0.00015353360611630146)
@@ -106,7 +106,7 @@ _ATANH = tuple(1 / (2 * i + 1) for i in range(17))
 
 def _softplus_of(terms, real):
     odd = tuple(real(c) for c in _ATANH[:terms])
-    zero, one, two, log2e = real(0), real(1), real(2), real(LOG2E)
+    zero, two, log2e = real(0), real(2), real(LOG2E)
 
     def softplus(x):
         w = exp2(-abs(x) * log2e)
@@ -132,138 +132,96 @@ def _softplus_by_type(x):
     return _softplus_single if x == types.float32 else _softplus_double
 
 
-# --- rows: one time step of a block. i: batch, t: time, c0: the block's first channel. Optional tensors have size 0. ---
+# --- one time step of a block of w channels: rows (w) and (n), states (n, w). A row of size 0 is one not given. ---
 
 
 @_compiled(**_EXACT)
-def _step_row(u, delta, bias, use_softplus, i, t, c0, step, x):
-    """The positive step and what comes in, step * u, of each channel -> step, x: (w)."""
+def _take_in(u, delta, bias, use_softplus, step, x):
+    """Fill the positive step and what comes in, step * u. All (w)."""
     w = step.size
     for c in range(w):
-        step[c] = delta[i, t, c0 + c]
+        step[c] = delta[c]
     if bias.size:
         for c in range(w):
-            step[c] += bias[c0 + c]
+            step[c] += bias[c]
     if use_softplus:
         for c in range(w):
             step[c] = softplus(step[c])
     for c in range(w):
-        x[c] = step[c] * u[i, t, c0 + c]
+        x[c] = step[c] * u[c]
 
 
 @_compiled(**_EXACT)
-def _skip_and_gate_row(u, z, D, i, t, c0, y):
-    """y = (y + D u) * silu(z), in place. y: (w)."""
+def _advance(A, B, C, step, x, h, y):
+    """h = exp(step A) h + x B and y = C . h, in place. A, h: (n, w); B, C: (n); step, x, y: (w)."""
+    n, w = A.shape
+    for c in range(w):
+        y[c] = 0
+    for k in range(n):
+        B_k, C_k = B[k], C[k]
+        for c in range(w):
+            state = exp2(step[c] * A[k, c]) * h[k, c] + x[c] * B_k
+            h[k, c] = state
+            y[c] += state * C_k
+
+
+@_compiled(**_EXACT)
+def _record(A, B, step, x, before, a, h):
+    """The same without y, kept: a = exp(step A), h = a before + x B. A, before, a, h: (n, w)."""
+    n, w = A.shape
+    for k in range(n):
+        B_k = B[k]
+        for c in range(w):
+            decay = exp2(step[c] * A[k, c])
+            a[k, c] = decay
+            h[k, c] = decay * before[k, c] + x[c] * B_k
+
+
+@_compiled(**_EXACT)
+def _skip_and_gate(u, z, D, y):
+    """y = (y + D u) * silu(z), in place. All (w)."""
     w = y.size
     if D.size:
         for c in range(w):
-            y[c] += D[c0 + c] * u[i, t, c0 + c]
+            y[c] += D[c] * u[c]
     if z.size:
         for c in range(w):
-            y[c] *= z[i, t, c0 + c] * sigmoid(z[i, t, c0 + c])
+            y[c] *= z[c] * sigmoid(z[c])
 
 
 @_compiled(**_EXACT)
-def _load(source, i, c0, block):
-    """block: (n, w) from source: (b, d, n)."""
-    for k in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            block[k, c] = source[i, c0 + c, k]
-
-
-@_compiled(**_EXACT)
-def _store(block, i, c0, target):
-    """target: (b, d, n) from block: (n, w)."""
-    for k in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            target[i, c0 + c, k] = block[k, c]
-
-
-# --- forward ---
-
-
-@_compiled(**_EXACT)
-def forward(u, delta, A2, B, C, D, z, bias, use_softplus, h0, y, last, borders, width, first, stop):
-    """Work items first to stop of (batch, block of `width` channels): fills y, last and, unless of size 0, borders.
-
-    u, delta, z, y: (b, l, d). A2: (n, d), A log2(e). B, C: (b, l, n). h0, last: (b, d, n). borders: (b, tiles, n, d).
-    """
-    b, l, d = u.shape
-    n, blocks, real = A2.shape[0], -(-d // width), u.dtype
-    for item in range(first, stop):
-        i, c0 = item // blocks, item % blocks * width
-        w = min(width, d - c0)
-        A, h = A2[:, c0 : c0 + w].copy(), np.empty((n, w), real)
-        step, x, out = np.empty(w, real), np.empty(w, real), np.empty(w, real)
-        _load(h0, i, c0, h)
-        for t in range(l):
-            if borders.size and t % TILE == 0:
-                borders[i, t // TILE, :, c0 : c0 + w] = h
-            _step_row(u, delta, bias, use_softplus, i, t, c0, step, x)
-            out[:] = 0
-            for k in range(n):
-                B_k, C_k = B[i, t, k], C[i, t, k]
-                for c in range(w):
-                    state = exp2(step[c] * A[k, c]) * h[k, c] + x[c] * B_k
-                    h[k, c] = state
-                    out[c] += state * C_k
-            _skip_and_gate_row(u, z, D, i, t, c0, out)
-            y[i, t, c0 : c0 + w] = out
-        _store(h, i, c0, last)
-
-
-# --- backward ---
-
-
-@_compiled(**_EXACT)
-def _tape(u, delta, A, B, bias, use_softplus, i, t0, c0, steps, step, x, a, h):
-    """A tile's steps, inputs, decays a: (TILE, n, w) and states h: (TILE + 1, n, w), of which h[0] is given."""
-    n, w = A.shape
-    for t in range(steps):
-        _step_row(u, delta, bias, use_softplus, i, t0 + t, c0, step[t], x[t])
-        for k in range(n):
-            B_k = B[i, t0 + t, k]
-            for c in range(w):
-                decay = exp2(step[t, c] * A[k, c])
-                a[t, k, c] = decay
-                h[t + 1, k, c] = decay * h[t, k, c] + x[t, c] * B_k
-
-
-@_compiled(**_EXACT)
-def _gate_backward(u, C, D, z, grad_y, i, t0, c0, steps, h, grad, grad_z):
-    """grad: (TILE, w), the gradient of y before the gate; fills grad_z, for which that y is computed once more."""
-    n, w = h.shape[1:]
-    one, y = u.dtype.type(1), np.empty(w, u.dtype)
-    for t in range(steps):
+def _gate_backward(u, C, D, z, h, grad, grad_z, y):
+    """grad: of y after the gate, becomes that of y before it, which is computed once more for grad_z. h: (n, w)."""
+    n, w = h.shape
+    one = z.dtype.type(1)
+    for c in range(w):
+        y[c] = 0
+    for k in range(n):
+        C_k = C[k]
         for c in range(w):
-            grad[t, c] = grad_y[i, t0 + t, c0 + c]
-        if z.size:
-            y[:] = 0
-            for k in range(n):
-                C_k = C[i, t0 + t, k]
-                for c in range(w):
-                    y[c] += C_k * h[t + 1, k, c]
-            if D.size:
-                for c in range(w):
-                    y[c] += D[c0 + c] * u[i, t0 + t, c0 + c]
-            for c in range(w):
-                gate = z[i, t0 + t, c0 + c]
-                s = sigmoid(gate)
-                grad_z[i, t0 + t, c0 + c] = grad[t, c] * y[c] * s * (one + gate * (one - s))
-                grad[t, c] *= gate * s
+            y[c] += C_k * h[k, c]
+    if D.size:
+        for c in range(w):
+            y[c] += D[c] * u[c]
+    for c in range(w):
+        s = sigmoid(z[c])
+        grad_z[c] = grad[c] * y[c] * s * (one + z[c] * (one - s))
+        grad[c] *= z[c] * s
 
 
 @_compiled(**_SUMS)
-def _walk_back(A, B_t, C_t, grad, step, x, a, h_before, h, g, from_A, sum_B, sum_A, grad_B, grad_C):
-    """One step from its end: g, the gradient of h_t that later steps gave, becomes the one that h_{t-1} gets.
+def _walk_back(A, B, C, grad, step, x, a, before, h, g, from_A, sum_B, sum_A, grad_B, grad_C):
+    """g: (n, w), the gradient of h that later steps gave, becomes the one that the state before gets.
 
-    A, a, h_before, h, g, from_A: (n, w). grad, step, x: (w). sum_B: sum_n dL/dh B and sum_A: sum_n dL/d(delta A) A, (w)
-    each, so the gradients of x and, but for x's part, of the step. grad_B, grad_C: (n), this block's share.
+    A, a, before, h, from_A: (n, w). grad, step, x: (w). sum_B: sum_n dL/dh B, and sum_A: sum_n dL/d(step A) A, both
+    (w), make up the step's gradient. B, C, grad_B, grad_C: (n); of the last two only this block's share.
     """
     n, w = A.shape
-    sum_B[:], sum_A[:] = 0, 0
+    for c in range(w):
+        sum_B[c] = 0
+        sum_A[c] = 0
     for k in range(n):
-        B_k, C_k = B_t[k], C_t[k]
+        B_k, C_k = B[k], C[k]
         share_B, share_C = A.dtype.type(0), A.dtype.type(0)
         for c in range(w):
             of_h = g[k, c] + grad[c] * C_k
@@ -272,36 +230,58 @@ def _walk_back(A, B_t, C_t, grad, step, x, a, h_before, h, g, from_A, sum_B, sum
             sum_B[c] += of_h * B_k
             passed_on = of_h * a[k, c]
             g[k, c] = passed_on
-            of_decay = passed_on * h_before[k, c]
+            of_decay = passed_on * before[k, c]
             from_A[k, c] += of_decay * step[c]
             sum_A[c] += of_decay * A[k, c]
         grad_B[k], grad_C[k] = share_B, share_C
 
 
 @_compiled(**_EXACT)
-def _inputs_backward(
-    u, delta, D, bias, use_softplus, i, t, c0, grad, step, sum_B, sum_A, grad_u, grad_delta, of_D, of_bias
-):
-    """The gradients of u and delta at one step, and what it adds to D's and the bias's. Vectors: (w)."""
-    w, ln2 = grad.size, u.dtype.type(LN2)  # A is kept times log2(e), so sum_A too
+def _give_out(u, delta, bias, D, use_softplus, grad, step, sum_B, sum_A, grad_u, grad_delta, of_D, of_bias):
+    """The gradients of u and delta, and what this step adds to D's and the bias's. All (w)."""
+    w = grad.size
+    ln2 = u.dtype.type(LN2)  # A is kept times log2(e), so sum_A too
     for c in range(w):
-        grad_u[i, t, c0 + c] = sum_B[c] * step[c]
-        sum_B[c] = sum_B[c] * u[i, t, c0 + c] + sum_A[c] * ln2  # now the step's gradient
+        grad_u[c] = sum_B[c] * step[c]
+        grad_delta[c] = sum_B[c] * u[c] + sum_A[c] * ln2
     if D.size:
         for c in range(w):
-            grad_u[i, t, c0 + c] += D[c0 + c] * grad[c]
-            of_D[c] += grad[c] * u[i, t, c0 + c]
+            grad_u[c] += D[c] * grad[c]
+            of_D[c] += grad[c] * u[c]
     if use_softplus:
         for c in range(w):
-            sum_A[c] = delta[i, t, c0 + c]
-        if bias.size:
-            for c in range(w):
-                sum_A[c] += bias[c0 + c]
+            grad_delta[c] *= sigmoid(delta[c] + bias[c]) if bias.size else sigmoid(delta[c])
+    if bias.size:
         for c in range(w):
-            sum_B[c] *= sigmoid(sum_A[c])
-    for c in range(w):
-        grad_delta[i, t, c0 + c] = sum_B[c]
-        of_bias[c] += sum_B[c]
+            of_bias[c] += grad_delta[c]
+
+
+# --- whole sequences ---
+
+
+@_compiled(**_EXACT)
+def forward(u, delta, A2, B, C, D, z, bias, use_softplus, h0, y, last, borders, width, first, stop):
+    """Work items first to stop of (batch, block of `width` channels): fills y, last and, unless of size 0, borders.
+
+    u, delta, z, y: (b, l, d). A2: (n, d), A log2(e). B, C: (b, l, n). D, bias: (d). h0, last: (b, d, n).
+    borders: (b, tiles, n, d). D, z, bias and borders may have 0 where d stands: not given, or not wanted.
+    """
+    _, l, d = u.shape
+    blocks, real = -(-d // width), u.dtype
+    for item in range(first, stop):
+        i, c0 = item // blocks, item % blocks * width
+        c1 = min(c0 + width, d)
+        w = c1 - c0
+        A, h = A2[:, c0:c1].copy(), h0[i, c0:c1].T.copy()
+        step, x = np.empty(w, real), np.empty(w, real)
+        for t in range(l):
+            if borders.size and t % TILE == 0:
+                borders[i, t // TILE, :, c0:c1] = h
+            now, out = u[i, t, c0:c1], y[i, t, c0:c1]
+            _take_in(now, delta[i, t, c0:c1], bias[c0:c1], use_softplus, step, x)
+            _advance(A, B[i, t], C[i, t], step, x, h, out)
+            _skip_and_gate(now, z[i, t, c0:c1], D[c0:c1], out)
+        last[i, c0:c1] = h.T
 
 
 @_compiled(**_EXACT)
@@ -314,32 +294,39 @@ def backward(
     grad_A: (b, n, d), grad_D, grad_bias: (b, d) and grad_B, grad_C: (blocks, b, l, n) still have to be summed over what
     they have in front. The rest is as in `forward`; grad_last, grad_h0: (b, d, n).
     """
-    b, l, d = u.shape
+    _, l, d = u.shape
     n, blocks, real = A2.shape[0], -(-d // width), u.dtype
     for item in range(first, stop):
         i, block = item // blocks, item % blocks
-        c0 = block * width
-        w = min(width, d - c0)
-        A, g, from_A = A2[:, c0 : c0 + w].copy(), np.empty((n, w), real), np.zeros((n, w), real)
-        step, x, grad = np.empty((TILE, w), real), np.empty((TILE, w), real), np.empty((TILE, w), real)
+        c0, c1 = block * width, min(block * width + width, d)
+        w = c1 - c0
+        A, g, from_A = A2[:, c0:c1].copy(), grad_last[i, c0:c1].T.copy(), np.zeros((n, w), real)
+        step, x, grad = np.empty((TILE, w), real), np.empty((TILE, w), real), np.empty(w, real)
         a, h = np.empty((TILE, n, w), real), np.empty((TILE + 1, n, w), real)
         sum_B, sum_A, of_D, of_bias = np.empty(w, real), np.empty(w, real), np.zeros(w, real), np.zeros(w, real)
-        _load(grad_last, i, c0, g)
         for tile in range((l - 1) // TILE, -1, -1):
-            t0 = tile * TILE
-            steps = min(TILE, l - t0)  # the last tile may be shorter: its other rows are never read
-            h[0] = borders[i, tile, :, c0 : c0 + w]
-            _tape(u, delta, A, B, bias, use_softplus, i, t0, c0, steps, step, x, a, h)
-            _gate_backward(u, C, D, z, grad_y, i, t0, c0, steps, h, grad, grad_z)
-            for t in range(steps - 1, -1, -1):
-                rows = grad_B[block, i, t0 + t], grad_C[block, i, t0 + t]
-                B_t, C_t = B[i, t0 + t], C[i, t0 + t]
-                _walk_back(A, B_t, C_t, grad[t], step[t], x[t], a[t], h[t], h[t + 1], g, from_A, sum_B, sum_A, *rows)
-                _inputs_backward(
-                    u, delta, D, bias, use_softplus, i, t0 + t, c0, grad[t], step[t], sum_B, sum_A,
-                    grad_u, grad_delta, of_D, of_bias,
+            t0, t1 = tile * TILE, min(tile * TILE + TILE, l)  # the last tile may be shorter
+            h[0] = borders[i, tile, :, c0:c1]
+            for t in range(t0, t1):
+                j = t - t0
+                _take_in(u[i, t, c0:c1], delta[i, t, c0:c1], bias[c0:c1], use_softplus, step[j], x[j])
+                _record(A, B[i, t], step[j], x[j], h[j], a[j], h[j + 1])
+            for t in range(t1 - 1, t0 - 1, -1):
+                j, now = t - t0, u[i, t, c0:c1]
+                grad[:] = grad_y[i, t, c0:c1]
+                if z.size:
+                    gate = z[i, t, c0:c1]
+                    _gate_backward(now, C[i, t], D[c0:c1], gate, h[j + 1], grad, grad_z[i, t, c0:c1], sum_A)
+                rows = grad_B[block, i, t], grad_C[block, i, t]
+                _walk_back(
+                    A, B[i, t], C[i, t], grad, step[j], x[j], a[j], h[j], h[j + 1], g, from_A, sum_B, sum_A, *rows
+                )
+                rows = grad_u[i, t, c0:c1], grad_delta[i, t, c0:c1]
+                _give_out(
+                    now, delta[i, t, c0:c1], bias[c0:c1], D[c0:c1], use_softplus, grad, step[j], sum_B, sum_A, *rows,
+                    of_D, of_bias,
                 )  # fmt: skip
-        _store(g, i, c0, grad_h0)
-        grad_A[i, :, c0 : c0 + w] = from_A
-        grad_D[i, c0 : c0 + w] = of_D
-        grad_bias[i, c0 : c0 + w] = of_bias
+        grad_h0[i, c0:c1] = g.T
+        grad_A[i, :, c0:c1] = from_A
+        grad_D[i, c0:c1] = of_D
+        grad_bias[i, c0:c1] = of_bias

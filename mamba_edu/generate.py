@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ._validate import check_int, check_number, check_tensor
+from ._validate import check_int, check_number, check_tensor, check_tokens
 
 
 @torch.no_grad()
@@ -20,7 +20,8 @@ def generate(model, prompt, max_new_tokens, *, temperature=1.0, top_k=None, seed
     The model runs in eval mode without gradients, and is handed back in the mode it came in. Raises TypeError or
     ValueError, naming the argument.
     """
-    b, l = _check_prompt(prompt)
+    vocab_size = getattr(getattr(model, "config", None), "vocab_size", None)
+    b, l = _check_prompt(prompt, model, vocab_size)
     check_int("max_new_tokens", max_new_tokens, 0)
     check_number("temperature", temperature, at_least=0)
     if top_k is not None:
@@ -35,7 +36,6 @@ def generate(model, prompt, max_new_tokens, *, temperature=1.0, top_k=None, seed
     tokens[:, :l] = prompt
     if max_new_tokens == 0:
         return tokens
-    vocab_size = getattr(getattr(model, "config", None), "vocab_size", None)
     with _eval_mode(model):
         logits, state = model(tokens[:, :l], return_state=True)
         logits = logits[:, -1].clone()  # (b, v); the rest of the prompt's logits can go
@@ -59,8 +59,15 @@ def _draw(logits, temperature, top_k, random):
     return (drawn if likeliest is None else likeliest.gather(1, drawn)).squeeze(1)
 
 
-def _check_prompt(prompt):
-    b, l = check_tensor("prompt", prompt, "(b, l)", dtype="integer")
+def _check_prompt(prompt, model, vocab_size):
+    if not isinstance(model, torch.nn.Module) or not callable(getattr(model, "step", None)):
+        raise TypeError(f"model must be a module with forward and step, got {type(model).__name__}")
+    weight = next(model.parameters(), None)
+    device = None if weight is None else weight.device
+    if vocab_size is None:
+        b, l = check_tensor("prompt", prompt, "(b, l)", dtype="integer", device=device)
+    else:
+        b, l = check_tokens("prompt", prompt, "(b, l)", vocab_size, device=device)
     if l == 0:
         raise ValueError(f"prompt must hold at least one token a row, got shape {(b, l)}")
     return b, l

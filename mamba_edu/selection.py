@@ -112,7 +112,9 @@ class S6(nn.Module):
 
     def forward(self, x, state=None, return_state=False, z=None):
         """x: (b, l, d) -> y (b, l, d) in x's dtype, or (y, state). z: (b, l, d) gates the output, y * silu(z)."""
-        check_tensor("x", x, "(b, l, d)", {"d": self.d_inner}, device=self.A_log.device)
+        b, _, _ = check_tensor("x", x, "(b, l, d)", {"d": self.d_inner}, device=self.A_log.device)
+        if state is not None:
+            self._check_state(state, b)
         delta, B, C = self.select(x)
         return selective_scan(
             x,
@@ -138,8 +140,7 @@ class S6(nn.Module):
     def step(self, x_t, state, z_t=None):
         """x_t: (b, d), state: (b, d, n) -> (y_t (b, d), new state): one turn of the recurrence, spelled out."""
         b, d = check_tensor("x_t", x_t, "(b, d)", {"d": self.d_inner}, device=self.A_log.device)
-        sizes = {"b": b, "d": d, "n": self.d_state}
-        check_tensor("state", state, "(b, d, n)", sizes, device=self.A_log.device)
+        self._check_state(state, b)
         exact = torch.promote_types(x_t.dtype, torch.float32)
         delta, B, C = (t.to(exact) for t in self.select(x_t))
         delta = F.softplus(delta + self.delta_bias.to(exact))[..., None]  # (b, d, 1)
@@ -147,9 +148,13 @@ class S6(nn.Module):
         h = torch.exp(delta * self.A.to(exact)) * state.to(exact) + delta * B[:, None] * u[..., None]  # (b, d, n)
         y = (h * C[:, None]).sum(-1) + self.D.to(exact) * u  # (b, d)
         if z_t is not None:
-            check_tensor("z_t", z_t, "(b, d)", sizes, device=x_t.device)
+            check_tensor("z_t", z_t, "(b, d)", {"b": b, "d": d}, device=x_t.device)
             y = y * F.silu(z_t.to(exact))
         return y.to(x_t.dtype), h
+
+    def _check_state(self, state, b):
+        sizes = {"b": b, "d": self.d_inner, "n": self.d_state}
+        check_tensor("state", state, "(b, d, n)", sizes, device=self.A_log.device)
 
 
 def initial_delta_bias(d_inner, dt_min=1e-3, dt_max=1e-1, dt_init_floor=1e-4):

@@ -106,13 +106,20 @@ class _Run:
         self.history = History()
         self.losses, self.norms = [], []
         self.start = time.perf_counter()
+        self.first_step = 0.0
 
     def elapsed(self):
         return time.perf_counter() - self.start
 
+    def budgeted(self):
+        """Seconds that count against `minutes`: not those of the first step, which may have had kernels to compile."""
+        return self.elapsed() - self.first_step
+
     def _learning_rate(self):
         s, step = self.settings, self.history.steps
-        steps = s.steps if s.steps is not None else planned_steps(step, self.elapsed(), s.minutes * 60)
+        steps = s.steps
+        if steps is None:
+            steps = 1 + planned_steps(max(0, step - 1), self.budgeted(), s.minutes * 60)
         return learning_rate(step, steps, peak=s.lr, floor=s.min_lr, warmup=s.warmup)
 
     def step(self, inputs, targets):
@@ -129,12 +136,14 @@ class _Run:
         self.history.steps += 1
         self.history.tokens += inputs.numel()
         self.history.train_seconds += self.elapsed() - before
+        if self.history.steps == 1:
+            self.first_step = self.elapsed()
 
     @property
     def over(self):
         if self.settings.steps is not None:
             return self.history.steps >= self.settings.steps
-        return self.elapsed() >= self.settings.minutes * 60
+        return self.budgeted() >= self.settings.minutes * 60
 
     def log(self):
         """A row of training, averaged over the steps since the last one."""

@@ -10,8 +10,9 @@ class TrainSettings:
     """One run. Either `steps` or `minutes` says when it ends.
 
     steps: optimizer steps; such a run gives the same weights each time (same seed, threads, machine, versions).
-    minutes: wall-clock time, quick validations included; the learning rate follows the clock and reaches its floor
-    when the time is up. How many steps that makes depends on the machine, and so do the weights.
+    minutes: wall-clock time, quick validations included, counted from the end of the first step, which may have
+    kernels to compile; the learning rate follows the clock and is at its floor when the time is up. How many steps
+    that makes depends on the machine, and so do the weights.
     seqlen, batch_size: bytes a window, windows a step. lr, min_lr, warmup: peak, floor, and steps up to the peak.
     weight_decay: of the decayed group (see `parameter_groups`). clip: the gradient's global norm is cut to this.
     betas: AdamW's. seed: order of the windows. log_every: steps averaged into one row of the history.

@@ -192,18 +192,21 @@ def test_a_run_by_the_clock_ends_in_time_with_the_learning_rate_at_its_floor(mon
     now = [100.0]
 
     class Slow(Bigram):
+        calls = 0
+
         def forward(self, tokens):
-            now[0] += 0.5 if self.training else 5.0
+            self.calls += 1
+            now[0] += (30.0 if self.calls == 1 else 0.5) if self.training else 5.0
             return super().forward(tokens)
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     settings = dataclasses.replace(QUICK, steps=None, minutes=1.0, warmup=5, log_every=1, eval_every=40)
     history = fit(Slow(), TEXT, TEXT[:16], settings)
-    assert [row["step"] for row in history.valid] == [40, 80, 100]  # two validations of 5 s in the 60: 100 steps
-    assert history.train[-1]["seconds"] == 60.0 and history.seconds == 65.0  # the last validation comes after
+    assert [row["step"] for row in history.valid] == [40, 80, 101]  # two validations of 5 s in the 60: 100 steps
+    assert history.train[-1]["seconds"] == 90.0 and history.seconds == 95.0  # the last validation comes after
     assert history.train[-1]["lr"] < QUICK.min_lr + 0.01 * (QUICK.lr - QUICK.min_lr)
     assert max(row["lr"] for row in history.train) == pytest.approx(QUICK.lr)
-    assert history.tokens_per_second == pytest.approx(2 * 64)
+    assert history.tokens_per_second == pytest.approx(101 * 64 / 80)
 
 
 def test_windows_cover_the_text_evenly_and_targets_are_the_next_bytes():

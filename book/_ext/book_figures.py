@@ -1,0 +1,101 @@
+"""Figures are part of the page: an SVG is set into the HTML, takes the page's font, and turns with its theme.
+
+An SVG output of a notebook (made by `mamba_edu.plots.style`) or an SVG named by a page becomes `figure.plot`. The
+colours of the palette become CSS variables, ids become unique on the page. `{cover}` draws the landing page's picture.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+
+from _palette import follow_theme
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+
+WIDE = 420  # user units; what is wider keeps 560 px on a phone and scrolls in its own box
+_NO_MARKUP = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+_ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
+_VIEWBOX = re.compile(r'viewBox="([-\d. ]+)"')
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
+
+
+def unique_ids(svg, prefix):
+    """Every id of the SVG, and every reference to one, with `prefix` before it."""
+    names = set(re.findall(r'\bid="([^"]+)"', svg))
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', svg)
+
+    def renamed(match):
+        return f"{match[1]}{prefix}{match[2]}" if match[2] in names else match[0]
+
+    return re.sub(r"""((?:href=["']|url\(["']?)#)([^"')]+)""", renamed, svg)
+
+
+def inline_svg(svg, prefix):
+    """The HTML of one figure: `<figure class="plot">` around the SVG, themed, with its title as accessible name.
+
+    Raises ValueError where the drawing has no <title> or no viewBox.
+    """
+    svg = _NO_MARKUP.sub("", svg).strip()
+    title, viewbox = _TITLE.search(svg), _VIEWBOX.search(svg)
+    if not title or not title[1].strip():
+        raise ValueError("the figure has no <title>: give it an alt text")
+    if not viewbox:
+        raise ValueError("the figure has no viewBox, so it cannot follow the page's width")
+    width, height = (float(part) for part in viewbox[1].split()[2:])
+    svg = unique_ids(follow_theme(svg), prefix)
+    svg = _TITLE.sub(f'<title id="{prefix}title">{title[1].strip()}</title>', svg, count=1)
+    # matplotlib counts in points, 4/3 of a pixel: its 11 pt stay 11 pt where there is room
+    style = f"width:{width * 4 / 3:.0f}px;aspect-ratio:{width:g}/{height:g}"
+    root = f'<svg viewBox="{viewbox[1]}" role="img" aria-labelledby="{prefix}title" style="{style}">'
+    svg = _ROOT.sub(root, svg, count=1)
+    label = escape(title[1].strip(), quote=True).replace("&amp;", "&")
+    wide = " plot-wide" if width > WIDE else ""
+    return f'<figure class="plot{wide}"><div class="plot-box" data-label="{label}">{svg}</div></figure>'
+
+
+class InlineFigures(SphinxPostTransform):
+    """Set the SVG files that a page shows into the page."""
+
+    default_priority = 6  # after myst-nb has chosen among a cell's outputs, before Sphinx collects the pictures
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        images = [n for n in self.document.findall(nodes.image) if str(n.get("uri", "")).endswith(".svg")]
+        for number, node in enumerate(images, 1):
+            svg = self._file(node["uri"]).read_text(encoding="utf-8")
+            try:
+                html = inline_svg(svg, f"plot-{number}-")
+            except ValueError as error:
+                logger.warning("%s (%s)", error, Path(node["uri"]).name, location=node, type="figures")
+                continue
+            node.replace_self(nodes.raw("", html, format="html"))
+
+    def _file(self, uri):
+        here = Path(self.env.srcdir) / Path(self.env.docname).parent
+        places = [Path(uri), here / uri, Path(self.env.srcdir) / uri]
+        return next((place for place in places if place.is_file()), places[-1])
+
+
+class Cover(SphinxDirective):
+    """`{cover}`: the picture of the landing page, computed now; a second, shorter one for phones."""
+
+    def run(self):
+        from mamba_edu.plots import cover
+
+        pictures = []
+        for kind, text, row_height in [("wide", cover.WIDE, 6), ("narrow", cover.NARROW, 10)]:
+            svg = unique_ids(follow_theme(cover.cover_svg(text, row_height)), f"cover-{kind}-")
+            svg = svg.replace('aria-labelledby="title"', f'aria-labelledby="cover-{kind}-title"')
+            pictures.append(f'<div class="cover-picture cover-{kind}">{svg}</div>')
+        self.env.note_dependency(cover.__file__)
+        return [nodes.raw("", "\n".join(pictures), format="html")]
+
+
+def setup(app):
+    app.add_post_transform(InlineFigures)
+    app.add_directive("cover", Cover)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,21 +26,25 @@ def _expect_tensor(got, shape, what):
 
 
 @grader
-def check_causal_conv(causal_conv):
-    """`causal_conv(x (b, l, d), weight (d, 1, k), bias (d)) -> (b, l, d)`: a step sees itself and k - 1 before."""
+def check_conv_continued(conv_continued):
+    """`conv_continued(x (b, l, d), before (b, k - 1, d), weight (d, 1, k), bias (d)) -> (b, l, d)`, causal."""
     for k in (4, 3, 1):
-        x, weight, bias = _drawn(2, 9, 5, seed=k), _drawn(5, 1, k, seed=10 + k), _drawn(5, seed=20 + k)
-        y, wanted = causal_conv(x.clone(), weight, bias), _expected_conv(x, weight, bias)
+        whole, weight, bias = _drawn(2, 12, 5, seed=k), _drawn(5, 1, k, seed=10 + k), _drawn(5, seed=20 + k)
+        x, before = whole[:, 7:], whole[:, 7 - (k - 1) : 7]
+        y, wanted = conv_continued(x.clone(), before.clone(), weight, bias), _expected_conv(whole, weight, bias)[:, 7:]
         _expect_tensor(y, x.shape, f"the output for k = {k}")
         later = x.clone()
-        later[:, 5:] += 1
-        moved = (causal_conv(later, weight, bias) - y)[:, :5].abs().max() > 1e-12
-        expect(not moved, f"with k = {k}, outputs before step 5 moved when only steps 5 and later changed: a leak")
-        flipped = _expected_conv(x, weight.flip(-1), bias)
-        expect(not _close(y, flipped) or _close(y, wanted), "the taps are in the wrong order: weight[:, 0, -1] is now")
-        expect(not _close(y, wanted - bias) or _close(y, wanted), "the bias is missing")
-        expect(_close(y, wanted), f"with k = {k} some values are off: is step 0 padded with k - 1 zeros on the left?")
-    return "causal, for kernels of 4, 3 and 1"
+        later[:, 3:] += 1
+        moved = (conv_continued(later, before, weight, bias) - y)[:, :3].abs().max() > 1e-12
+        expect(not moved, f"with k = {k}, outputs before step 3 moved when only steps 3 and later changed: a leak")
+        if _close(y, wanted):
+            continue
+        expect(not _close(y, _expected_conv(x, weight, bias)), "zeros stand before the first step: put `before` there")
+        reversed_taps = _expected_conv(whole, weight.flip(-1), bias)[:, 7:]
+        expect(not _close(y, reversed_taps), "the taps are in the wrong order: weight[:, 0, -1] is now")
+        expect(not _close(y, wanted - bias), "the bias is missing")
+        expect(False, f"with k = {k} some values are off: `before` comes oldest first, right before x")
+    return "two halves give what the whole gives, for kernels of 4, 3 and 1"
 
 
 @grader

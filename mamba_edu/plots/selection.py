@@ -88,6 +88,18 @@ def block_diagram(built=tuple(_STAGES), here=(), shapes=None):
     return figure
 
 
+def _label_ends(axes, x, ends, colours, log=False):
+    """Write each curve's name at its end; names that would touch are moved apart. ends: {label: last value}."""
+    low, high = axes.get_ylim()
+    scale = (lambda v: np.log10(max(v, low))) if log else float
+    gap = 0.075 * (scale(high) - scale(low))
+    below = -np.inf
+    for label in sorted(ends, key=ends.get):
+        at = max(scale(ends[label]), below + gap)
+        below = at
+        axes.text(x, 10**at if log else at, label, color=colours[label], va="center", fontsize=9)
+
+
 def _byte_ticks(axis, data):
     labels = [chr(byte) if 33 <= byte < 127 else "␣" if byte == 32 else "·" for byte in data]
     axis.set_ticks(np.arange(len(data)) + 0.5, labels)
@@ -141,11 +153,14 @@ def size_by_depth(profiles, ylabel):
     """A size after each layer, on a log axis. profiles: {label: values, one a layer}. Returns a figure."""
     ends = ", ".join(f"{label} ends at {values[-1]:.1e}" for label, values in profiles.items())
     figure, axes = new_figure(7.4, 3.0, f"{ylabel}, layer by layer: {ends}.")
-    colours = [LIGHT["warn"], LIGHT["delta"], LIGHT["u"], LIGHT["y"]]
-    for (label, values), colour in zip(profiles.items(), colours):
-        axes.plot(range(len(values)), values, color=colour)
-        axes.text(len(values) - 0.7, values[-1], label, color=colour, va="center", fontsize=9)
-    axes.set(xlabel="layer", ylabel=ylabel, yscale="log", xlim=(0, 1.33 * len(values)))
+    colours = [LIGHT["warn"], LIGHT["u"], LIGHT["delta"], LIGHT["y"]]
+    colours = dict(zip(profiles, colours))
+    for label, values in profiles.items():
+        axes.plot(range(1, len(values) + 1), [v or np.nan for v in values], color=colours[label])
+    axes.set(xlabel="block", ylabel=ylabel, yscale="log", xlim=(0.5, 1.25 * len(values)))
+    axes.set_xticks(range(2, len(values) + 1, 2))
+    last = {label: next(v for v in reversed(values) if v) for label, values in profiles.items()}
+    _label_ends(axes, len(values) + 0.3, last, colours, log=True)
     axes.grid(axis="y")
     return figure
 
@@ -175,4 +190,19 @@ def parameter_bars(counts):
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.22 * max(counts.values())), xticks=[])
     axes.spines[["bottom"]].set_visible(False)
+    return figure
+
+
+def losses(curves):
+    """Training losses in nats against steps, labelled at their ends. curves: {label: losses}. Returns a figure."""
+    ends = ", ".join(f"{label} from {values[0]:.2f} to {values[-1]:.2f}" for label, values in curves.items())
+    figure, axes = new_figure(7.4, 3.0, f"Loss in nats per byte against training steps: {ends}.")
+    colours = [LIGHT["warn"], LIGHT["u"], LIGHT["delta"], LIGHT["y"]]
+    colours = dict(zip(curves, colours))
+    for label, values in curves.items():
+        axes.plot(values, color=colours[label])
+    axes.set(xlabel="step", ylabel="loss, nats per byte", xlim=(0, 1.2 * len(values)), ylim=(0, None))
+    axes.set_xticks(range(0, len(values) + 1, 10))
+    _label_ends(axes, len(values), {label: values[-1] for label, values in curves.items()}, colours)
+    axes.grid(axis="y")
     return figure

@@ -71,7 +71,8 @@ def _add_training_flags(parser):
         "--minutes",
         type=float,
         metavar="M",
-        help="train for this long instead: the learning rate follows the clock; the final scores come after",
+        help="train for this long instead: the learning rate follows the clock, the final scores come after "
+        "(default: count steps)",
     )
     group.add_argument("--seqlen", type=int, default=d.seqlen, metavar="N", help="bytes a window")
     group.add_argument("--batch-size", type=int, default=d.batch_size, metavar="N", help="windows a step")
@@ -116,7 +117,9 @@ def _add_output_flags(parser):
     group.add_argument(
         "--out", type=Path, default=Path("runs/mamba"), metavar="FOLDER", help=f"gets {CONFIG}, {WEIGHTS} and {LOG}"
     )
-    group.add_argument("--record", type=Path, metavar="FILE", help="gets scores, curve and circumstances as JSON")
+    group.add_argument(
+        "--record", type=Path, metavar="FILE", help="gets scores, curve and circumstances as JSON (default: no record)"
+    )
     group.add_argument("--overwrite", action="store_true", help="replace what --out and --record hold")
 
 

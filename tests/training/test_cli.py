@@ -5,8 +5,10 @@ import math
 import os
 import random
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -73,6 +75,28 @@ def test_from_a_text_to_a_model_its_scores_and_its_record(tmp_path):
     assert record["data"] == {"name": "your text", "train_bytes": 5400, "valid_bytes": 300, "test_bytes": 300}
     assert record["threads"] == 1 and record["tokens"] == 60 * 32 * 8
     assert [row["bpb"] for row in record["train"]] == pytest.approx([bits(loss) for loss in losses], abs=1e-5)
+
+
+def test_counted_models_join_the_record_of_the_same_bytes(tmp_path, capsys):
+    text_file(tmp_path / "text.txt")
+    main(tmp_path, "--steps", "3", "--record", tmp_path / "record.json")
+    path = Path(__file__).parents[2] / "benchmarks" / "byte_models.py"
+    byte_models = runpy.run_path(str(path))["main"]
+    flags = ["--data", str(tmp_path / "text.txt"), "--any-text", "--record", str(tmp_path / "record.json")]
+    byte_models(flags)
+    record = json.loads((tmp_path / "record.json").read_text())
+    baselines = record["baselines"]
+    assert baselines["command"].startswith("python benchmarks/byte_models.py --data")
+    orders = list(baselines["bits_per_byte"]["byte models"].values())
+    assert len(orders) == 4 and 8 > orders[0] > orders[1] > orders[3] > 0
+    assert baselines["bits_per_byte"]["compressed after the rest"]["xz -9e"] > 0
+    assert record["steps"] == 3 and {"commit", "date", "versions"} <= baselines.keys()
+
+    text_file(tmp_path / "text.txt", size=8000)
+    with pytest.raises(SystemExit):
+        byte_models(flags)
+    assert "is about your text, 300 test bytes" in capsys.readouterr().err
+    assert json.loads((tmp_path / "record.json").read_text()) == record
 
 
 def test_the_pocket_needs_no_network_and_minutes_end_in_time(tmp_path):

@@ -12,9 +12,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from torch.autograd.function import once_differentiable
 
-from .fusions import state_dtype
+from .fusions import refuse_second_derivative, state_dtype
 
 _WIDTHS = (256, 128, 64, 32)  # channels a block
 _STATES = 4096  # states a block: 16 KB as float32, and 0.5 MB of tape in the backward pass
@@ -58,8 +57,8 @@ class _Scan(torch.autograd.Function):
         return y, last_state
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_y, grad_last):
+        refuse_second_derivative("cpu")
         *tensors, borders = ctx.saved_tensors
         grads = _backward(*tensors, ctx.delta_softplus, borders, grad_y, grad_last)
         return *(None if x is None else grad.to(x.dtype) for x, grad in zip(tensors, grads)), None

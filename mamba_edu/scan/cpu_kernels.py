@@ -39,7 +39,7 @@ def _compiled(**options):
     return wrap
 
 
-# --- exp, softplus, sigmoid: scalars in, scalars out, inlined. NaN stays NaN; what underflows is exactly 0. ---
+# --- exp, softplus, sigmoid: scalars in, scalars out, inlined. NaN stays NaN. ---
 
 
 @intrinsic
@@ -55,9 +55,11 @@ def _power_of_two(typingctx, k):
 
 
 # 2^t = 2^k 2^f with k = round(t) and |f| <= 1/2. Adding 1.5 * 2^23 pushes t's fraction out of the mantissa; the bias on
-# top makes the lowest bits the exponent field of 2^k. t is clamped *before* it is rounded: at -127, where that field is
-# 0 and 2^k with it, and at 128, where 2^k is inf. 2^f = 1 + f q(f) is fitted: largest relative error 2.0e-9.
-_ROUND, _LOW, _HIGH, _ONE = np.float32(1.5 * 2**23 + 127), np.float32(-127), np.float32(128), np.float32(1)
+# top makes the lowest bits the exponent field of 2^k. t is clamped *before* it is rounded: at 128, where 2^k is inf,
+# and at -151, where it is 0. Below 2^-126 there is no exponent field: there 2^k is made 2^64 times larger first, and
+# digits are lost gradually, as in the loop's exp. 2^f = 1 + f q(f) is fitted: its largest relative error is 2.0e-9.
+_ROUND, _LOW, _HIGH, _ONE = np.float32(1.5 * 2**23 + 127), np.float32(-151), np.float32(128), np.float32(1)
+_NORMAL, _LIFT, _ZERO, _LOWER = np.float32(-126), np.float32(64), np.float32(0), np.float32(2.0**-64)
 _Q1, _Q2, _Q3 = np.float32(0.6931472028559705), np.float32(0.24022647913498263), np.float32(0.055503324696931636)
 _Q4, _Q5, _Q6 = np.float32(0.009618437366492069), np.float32(0.0013398874866896353), np.float32(0.00015353360611630146)
 
@@ -67,21 +69,24 @@ def _exp2_single(t):
     t = _HIGH if t > _HIGH else t
     k = t + _ROUND
     f = t - (k - _ROUND)
-    return (_ONE + f * (_Q1 + f * (_Q2 + f * (_Q3 + f * (_Q4 + f * (_Q5 + f * _Q6)))))) * _power_of_two(k)
+    power = _power_of_two(k + (_LIFT if t < _NORMAL else _ZERO))
+    p = _ONE + f * (_Q1 + f * (_Q2 + f * (_Q3 + f * (_Q4 + f * (_Q5 + f * _Q6)))))
+    return p * power * (_LOWER if t < _NORMAL else _ONE)
 
 
 _ROUND_D = 1.5 * 2**52 + 1023
-_T = tuple(LN2**i / math.factorial(i) for i in range(13))  # Taylor: 1.7e-16 at |f| = 1/2
+_T = tuple(LN2**i / math.factorial(i) for i in range(14))  # Taylor: 4e-18 at |f| = 1/2
 
 
 def _exp2_double(t):
-    t = -1023.0 if t < -1023.0 else t
+    t = -1076.0 if t < -1076.0 else t
     t = 1024.0 if t > 1024.0 else t
     k = t + _ROUND_D
     f = t - (k - _ROUND_D)
-    p = _T[7] + f * (_T[8] + f * (_T[9] + f * (_T[10] + f * (_T[11] + f * _T[12]))))
+    power = _power_of_two(k + (512.0 if t < -1022.0 else 0.0))
+    p = _T[7] + f * (_T[8] + f * (_T[9] + f * (_T[10] + f * (_T[11] + f * (_T[12] + f * _T[13])))))
     p = _T[0] + f * (_T[1] + f * (_T[2] + f * (_T[3] + f * (_T[4] + f * (_T[5] + f * (_T[6] + f * p))))))
-    return p * _power_of_two(k)
+    return p * power * (2.0**-512 if t < -1022.0 else 1.0)
 
 
 def exp2(t):

@@ -1,4 +1,4 @@
-"""What the scan does around its recurrence, spelled out: the step's bias and softplus, the skip D, the gate z."""
+"""What the backends share around the recurrence: the step's bias and softplus, the skip D, the gate z."""
 
 import torch
 import torch.nn.functional as F
@@ -24,3 +24,13 @@ def skip_and_gate(y, u, D, z):
     if z is not None:
         y = y * F.silu(z.to(y.dtype))
     return y.to(u.dtype)
+
+
+def refuse_second_derivative(backend):
+    """Raise RuntimeError inside a backward pass that is itself to be differentiated.
+
+    `once_differentiable` isn't enough: where the gradient of y doesn't require grad, as that of a plain sum, it says
+    nothing, and the gradients come out as constants.
+    """
+    if torch.is_grad_enabled():  # autograd turns it on in a backward pass only for create_graph=True
+        raise RuntimeError(f"backend={backend!r} has no second derivative (create_graph=True); backend='reference' has")

@@ -1,6 +1,7 @@
 """The pages beside the chapters: their code runs, prints what stands below it, and names what there is."""
 
 import contextlib
+import importlib.util
 import io
 import re
 from pathlib import Path
@@ -67,3 +68,10 @@ def test_each_reference_is_introduced_once():
     cited = re.findall(r"\{cite:t\}`(\w+)`", read("book/references.md"))
     assert len(keys) == len(set(keys))
     assert sorted(cited) == sorted(keys)
+
+
+def test_picture_of_the_readme_is_the_cover():
+    spec = importlib.util.spec_from_file_location("readme_picture", ROOT / "book/tools/readme_picture.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PICTURE.read_text(encoding="utf-8") == tool.picture(), "run book/tools/readme_picture.py"

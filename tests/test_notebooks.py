@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 
@@ -144,11 +145,14 @@ def test_every_grader_has_its_exercise(name):
     assert graders == {exercise.grader for exercise in exercises(name)}
 
 
-EXERCISES = [
-    pytest.param(exercise, id=f"{name}-{exercise.number}")
-    for name in NAMES
-    for exercise in exercises_of(notebook(name))
-]
+def collected():
+    """Every exercise for `parametrize`. A chapter that breaks the convention is named by the tests above."""
+    for name in NAMES:
+        with suppress(AssertionError):
+            yield from (pytest.param(exercise, id=exercise.number) for exercise in exercises(name))
+
+
+EXERCISES = list(collected())
 WRONG = {
     "nothing": None,
     "a number": 3,

@@ -25,13 +25,15 @@ python:
 
 book: python
 	@$(ENVIRONMENT) --site
-	$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }  # or the next build is silent
 	@$(BIN)/python -c 'import pathlib; print("The book: " + pathlib.Path("_build/html/index.html").resolve().as_uri())'
 
 # The same sums on every machine: hashes and the number of threads are fixed.
 test: export PYTHONHASHSEED = 0
 test: export OMP_NUM_THREADS ?= 2
-test: book
+test: python
+	@rm -rf _build/html _build/.doctrees
+	@$(MAKE) --no-print-directory book
 	@$(ENVIRONMENT) --site --browser
 	$(BIN)/python -m pytest tests chapters --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg $(ARGS)
 

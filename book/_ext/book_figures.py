@@ -64,7 +64,7 @@ class InlineFigures(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **kwargs):
-        images = [n for n in self.document.findall(nodes.image) if str(n.get("uri", "")).endswith(".svg")]
+        images = [n for n in self.document.findall(nodes.image) if self._is_ours(n.get("uri", ""))]
         for number, node in enumerate(images, 1):
             svg = self._file(node["uri"]).read_text(encoding="utf-8")
             try:
@@ -73,6 +73,9 @@ class InlineFigures(SphinxPostTransform):
                 logger.warning("%s (%s)", error, Path(node["uri"]).name, location=node, type="figures")
                 continue
             node.replace_self(nodes.raw("", html, format="html"))
+
+    def _is_ours(self, uri):
+        return uri.endswith(".svg") and "://" not in uri
 
     def _file(self, uri):
         here = Path(self.env.srcdir) / Path(self.env.docname).parent

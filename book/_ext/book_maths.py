@@ -29,9 +29,9 @@ def star_environments(app, docname, source):
 
 
 def _cell(node):
-    """Where in a notebook: myst-nb counts 10,000 lines to the cell."""
+    """Where in a notebook: myst-nb counts 10,000 lines to the cell, and the cell's first line as 2."""
     cell, line = divmod(node.line or 0, 10_000)
-    return f" (cell {cell}, line {line})" if cell else ""
+    return f" (cell {cell}, line {line - 1})" if cell else ""
 
 
 def _render(translator, node, display):
@@ -40,8 +40,6 @@ def _render(translator, node, display):
     try:
         return app.book_katex.render(tex, display)
     except ValueError as error:
-        # without its page the next build writes it, and warns, again
-        app.book_maths_failed.add(translator.builder.current_docname)
         first = tex.splitlines()[0] if tex else "(empty)"
         logger.warning("KaTeX%s: %s, in %s", _cell(node), error, first, location=node, type="maths")
         return f"<code>{escape(tex)}</code>"
@@ -78,7 +76,6 @@ def without_maths(collect_words):
 
 
 def start(app):
-    app.book_maths_failed = set()
     app.book_katex = None
     if app.builder.format != "html":
         return
@@ -86,11 +83,11 @@ def start(app):
 
 
 def finish(app, exception):
-    if app.book_katex is None:
-        return
-    app.book_katex.close()
-    for docname in app.book_maths_failed:
-        Path(app.builder.get_outfilename(docname)).unlink(missing_ok=True)
+    if app.book_katex is not None:
+        app.book_katex.close()
+    if app._warncount:
+        # Sphinx would keep the page and say nothing the next time; without its memory it warns, and fails, again
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
 
 
 def setup(app):

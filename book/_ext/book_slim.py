@@ -35,6 +35,7 @@ SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
 TOGGLE_SETTINGS = ["toggleHint", "toggleOpenOnPrint", "togglebuttonSelector"]
 _SCRIPT = re.compile(r"\s*<script\b([^>]*)>(.*?)</script>", re.DOTALL)
 _STYLE = re.compile(r'\s*<link\b[^>]*rel="stylesheet"[^>]*/?>')
+_COLAB_LINE = re.compile(r'<p><a class="reference external" href="https://colab\.[^"]*">Open in Colab</a></p>\n?')
 _ICON_RULE = re.compile(r"((?:\.fa-[\w-]+:before,?)+)\{content:\"\\([0-9a-f]+)\"\}")
 _ICON_FONTS = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}")
 SCRIPTED_ICONS = {"fa-xmark"}  # named by the theme's script, by no page
@@ -94,20 +95,32 @@ def slim_page(page, root, searching=False):
         head = head.replace(again, "", 1) if again != first else head
     head = _SCRIPT.sub(script, head).replace("<title>", f"{_preload(root)}\n{style}\n<title>", 1)
     slim = head + "\n</head>" + _SCRIPT.sub(script, body)
+    slim = _COLAB_LINE.sub("", slim)  # the notebook's own line; the page has a button
     return mark_chapters(accessible(slim))
 
 
 def accessible(page):
-    """What axe finds in the theme: a button with two names, a sidebar that is no landmark, titles on mere icons."""
+    """What axe finds in the theme: a button with two names, a sidebar that is no landmark, roles that don't exist."""
     page = re.sub(r'(<button class="btn search-button-field[^>]*?) title="[^"]*" aria-label="[^"]*"', r"\1", page)
     page = page.replace(
         '<div id="pst-primary-sidebar"', '<div id="pst-primary-sidebar" role="navigation" aria-label="The book"', 1
     )
     page = re.sub(r'(<i class="theme-switch[^>]*?) title="[^"]*"', r"\1", page)
+    page = page.replace('role="doc-biblioentry"', 'role="listitem"')
+    # a second, hidden h1 and the contents again, for print
+    page = re.sub(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', "", page, count=1, flags=re.DOTALL)
     for name, label in [("primary", "Contents of the book"), ("secondary", "Contents of this page")]:
         button = rf'(<button class="sidebar-toggle {name}-toggle[^"]*")[^>]*>'
         page = re.sub(button, rf'\1 type="button" aria-label="{label}">', page)
     return re.sub(r"(<i class=\"[^\"]*fa-[^\"]*\"|<span class=\"fa-[^\"]*\")", r'\1 aria-hidden="true"', page)
+
+
+def site_address(app, config):
+    """The site's own address, from the repository's: https://OWNER.github.io/NAME/."""
+    repository = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", config.html_theme_options["repository_url"])
+    if not config.html_baseurl and repository:
+        config.html_baseurl = f"https://{repository[1].lower()}.github.io/{repository[2]}/"
+    config.ogp_site_url = config.html_baseurl
 
 
 def patch_templates(app):
@@ -123,6 +136,9 @@ def patch_templates(app):
         name = context.get("pagename", "")
         if name == app.config.root_doc:
             page = page.replace("<body ", '<body class="cover-page" ', 1)
+            page = re.sub(
+                r"<title>[^<]*</title>", f"<title>{app.config.html_title}: Mamba from the ground up</title>", page
+            )
         return slim_page(page, "../" * name.count("/"), searching=name == "search")
 
     app.builder.templates.render = slim_render
@@ -200,7 +216,20 @@ def join_styles(app, exception):
     (static / "book-all.css").write_text(joined, encoding="utf-8")
 
 
+def write_sitemap(app, exception):
+    """`sitemap.xml` with every page, whichever of them this build has written."""
+    if exception or app.builder.format != "html":
+        return
+    places = [app.config.html_baseurl + app.builder.get_target_uri(name) for name in sorted(app.env.found_docs)]
+    urls = "".join(f"<url><loc>{place}</loc></url>" for place in places)
+    space = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n<urlset {space}>{urls}</urlset>\n'
+    (Path(app.outdir) / "sitemap.xml").write_text(text, encoding="utf-8")
+
+
 def setup(app):
+    app.connect("config-inited", site_address, priority=100)
     app.connect("builder-inited", patch_templates)
     app.connect("build-finished", join_styles, priority=900)  # the theme rewrites pygments.css before
+    app.connect("build-finished", write_sitemap)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

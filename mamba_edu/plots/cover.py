@@ -141,3 +141,13 @@ def cover_svg(text=WIDE, row_height=6):
         f'aria-labelledby="title" font-family="sans-serif"><title id="title">{escape(cover_alt(text))}</title>'
         f"{_letters(text)}{''.join(body + names)}</svg>"
     )
+
+
+def standalone_svg():
+    """The cover as a file of its own, on paper: what README shows (`python -m mamba_edu.plots.cover` prints it)."""
+    head, tail = cover_svg().split("</title>", 1)
+    return f'{head}</title><rect width="100%" height="100%" fill="{LIGHT["paper"]}"/>{tail}\n'
+
+
+if __name__ == "__main__":
+    print(standalone_svg(), end="")

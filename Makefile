@@ -23,9 +23,10 @@ help:
 python:
 	@$(PYTHON) -c '$(OLD_PYTHON)'
 
+# Sphinx warns about pages that it reads: after a failure all are read again, or the next build would be silent.
 book: python
 	@$(ENVIRONMENT) --site
-	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }  # or the next build is silent
+	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
 	@$(BIN)/python -c 'import pathlib; print("The book: " + pathlib.Path("_build/html/index.html").resolve().as_uri())'
 
 # The same sums on every machine: hashes and the number of threads are fixed.

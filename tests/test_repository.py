@@ -143,3 +143,13 @@ def test_make_refuses_an_old_python_by_name(tmp_path):
     done = subprocess.run(["make", f"PYTHON={old}", "book"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert "Python 3.11 or newer is needed" in done.stderr and "3.8.1" in done.stderr
+
+
+def test_every_pitfall_has_a_test_that_exists():
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", text_of("tests/README.md"), re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, 25))
+    for number, what, tests in rows:
+        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", tests)
+        assert named or number == "21", f"pitfall {number}, {what}: no test"
+        for file, test in named:
+            assert re.search(rf"^def {test}\(", text_of(f"tests/{file}"), re.MULTILINE), f"{number}: {file}::{test}"

@@ -4,7 +4,7 @@ import re
 
 _INLINE = re.compile(
     r"(?P<role>\{[\w:]+\})?(?P<tick>`+)(?P<code>.+?)(?P=tick)"
-    r"|\$(?P<math>[^$\n]+)\$"
+    r"|(?P<dollars>\$\$?)(?P<math>[^$]+)(?P=dollars)"
     r"|!\[(?P<alt>[^\]]*)\]\((?P<image>[^)\s]*)[^)]*\)"
     r"|\[(?P<label>[^\]]+)\]\((?P<target>[^)\s]+)[^)]*\)"
     r"|\*\*(?P<bold>[^*]+)\*\*"

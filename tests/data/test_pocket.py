@@ -150,6 +150,8 @@ def test_path_of_this_machine_is_refused(book):
         ("[page](other.md), [site](https://example.org/x)", "[[page]], [https://example.org/x site]"),
         ("the scan, then the scan; `f(x)` and `g`", "the [[scan]], then the scan; [[F page|f(x)]] and <code>g</code>"),
         ("$a*b*c$ is 2*3*4", "<math>a*b*c</math> is 2*3*4"),
+        ("$$h = a$$\n\nand $x$", "<math>h = a</math>\n\nand <math>x</math>"),
+        ("costs 5 dollars, $ 6", "costs 5 dollars, $ 6"),
         ("$$\nh = a\n$$\nafter", ":<math>h = a</math>\n\nafter"),
         ("```python\nx = '*a*'\n\n# no heading\n```\nafter", "<pre>\nx = '*a*'\n\n# no heading\n</pre>\n\nafter"),
         (":::{note}\n:class: tip\nKeep **this**.\n:::\nafter", "Keep '''this'''.\n\nafter"),

@@ -81,8 +81,8 @@ class CausalConv1d(nn.Module):
             y = self._filter(x)[:, self.d_conv - 1 :]  # (b, l, d)
         if not return_state:
             return y
-        # a copy: a view would keep the whole sequence alive
-        last = x[:, max(x.shape[1] - self.d_conv + 1, 0) :].clone()
+        last = x[:, max(x.shape[1] - self.d_conv + 1, 0) :]
+        # pad also where there is nothing to add: it copies, and a view would keep the whole sequence alive
         return y, F.pad(last, (0, 0, self.d_conv - 1 - last.shape[1], 0))  # (b, k - 1, d)
 
     def _filter(self, x):

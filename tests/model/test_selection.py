@@ -92,7 +92,7 @@ def test_step_gates_as_forward_does(close):
 def test_A_is_negative_whatever_is_learned():
     layer = S6(8, 16)
     assert torch.allclose(layer.A, -torch.arange(1.0, 17.0).expand(8, 16))
-    optimizer = torch.optim.SGD(layer.parameters(), lr=100.0)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
     (layer(torch.randn(2, 9, 8)) ** 2).sum().backward()
     optimizer.step()
     assert (layer.A < 0).all()

@@ -9,6 +9,7 @@ import torch
 from models import Bigram, TinyGRU
 from torch import nn
 
+from mamba_edu import Mamba, MambaConfig
 from mamba_edu.training import TrainSettings, fit, loop
 from mamba_edu.training.batches import shuffled_windows
 
@@ -25,7 +26,15 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def test_a_small_model_learns_a_periodic_text_by_heart():
+def test_a_small_mamba_learns_a_periodic_text_by_heart():
+    torch.manual_seed(0)
+    model = Mamba(MambaConfig(d_model=24, n_layer=1, d_state=4))
+    settings = dataclasses.replace(QUICK, steps=90, seqlen=48, lr=2e-2, eval_seqlen=480)
+    loss = fit(model, TEXT, TEXT, settings).valid[-1]["loss"]
+    assert 0 < loss / math.log(2) < 0.1
+
+
+def test_the_loss_falls_and_every_row_is_reported():
     model, losses = gru(), []
     settings = dataclasses.replace(QUICK, steps=300, seqlen=32, batch_size=8)
     history = fit(model, TEXT, TEXT[-97:], settings, report=lambda kind, row: losses.append((kind, row["loss"])))

@@ -20,6 +20,8 @@ WIDE = 420  # user units; what is wider keeps 560 px on a phone and scrolls in i
 _NO_MARKUP = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _VIEWBOX = re.compile(r'viewBox="([-\d. ]+)"')
+_PLACES = re.compile(r'\s(?:d|x|y|x1|y1|x2|y2|cx|cy|points|transform|width|height)="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 
 
@@ -34,6 +36,15 @@ def unique_ids(svg, prefix):
     return re.sub(r"""((?:href=["']|url\(["']?)#)([^"')]+)""", renamed, svg)
 
 
+def rounded(svg):
+    """Coordinates with two decimals where matplotlib writes six: a hundredth of a point can't be seen."""
+
+    def shorter(attribute):
+        return attribute[0] if "scale(" in attribute[0] else _DECIMALS.sub(r"\1", attribute[0])
+
+    return _PLACES.sub(shorter, svg)
+
+
 def inline_svg(svg, prefix):
     """The HTML of one figure: `<figure class="plot">` around the SVG, themed, with its title as accessible name.
 
@@ -46,7 +57,7 @@ def inline_svg(svg, prefix):
     if not viewbox:
         raise ValueError("the figure has no viewBox, so it cannot follow the page's width")
     width, height = (float(part) for part in viewbox[1].split()[2:])
-    svg = unique_ids(follow_theme(svg), prefix)
+    svg = rounded(unique_ids(follow_theme(svg), prefix))
     svg = _TITLE.sub(f'<title id="{prefix}title">{title[1].strip()}</title>', svg, count=1)
     # matplotlib counts in points, 4/3 of a pixel: its 11 pt stay 11 pt where there is room
     style = f"width:{width * 4 / 3:.0f}px;aspect-ratio:{width:g}/{height:g}"

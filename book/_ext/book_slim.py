@@ -22,13 +22,14 @@ STYLES = [  # in the order in which the theme links them; code takes its colours
     "mystnb.*.css",
     "proof.css",
     "exercise.css",
-    "sphinx-design.min.css",
+    "sphinx-design.min.css",  # where a page uses it
 ]
 SCRIPT_NEEDS = {  # a script: the text that a page which uses it contains
     "clipboard.min.js": '<div class="highlight"',
     "copybutton.js": '<div class="highlight"',
     "togglebutton.js": 'class="(?:[^"]* )?toggle[ "]|class="[^"]*admonition[^"]* dropdown|class="dropdown admonition',
     "design-tabs.js": 'class="sd-tab-set',
+    "bootstrap.js": 'data-bs-toggle="(?!tooltip)',  # menus; the book's buttons have names and need no tooltip
 }
 DROPPED = ["fontawesome.js", "thebe", "THEBE", "kernelName", "mathjax", "MathJax"]
 SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
@@ -144,9 +145,10 @@ def patch_templates(app):
     app.builder.templates.render = slim_render
 
 
-def _theme_css(static):
+def _theme_css(static, pages):
     parts = []
-    for pattern in STYLES:
+    designed = any(re.search(r'class="(?:[^"]* )?sd-', page) for page in pages)
+    for pattern in STYLES if designed else STYLES[:-1]:
         for path in sorted(static.glob(pattern)):
             text = path.read_text(encoding="utf-8")
             if path.name == "theme.css":  # it only imports Sphinx's own
@@ -207,7 +209,7 @@ def join_styles(app, exception):
     css = [
         faces,
         palette_css(),
-        cut_icons(_theme_css(static), icons, static / "vendor/fontawesome/webfonts", cache, folder),
+        cut_icons(_theme_css(static, pages), icons, static / "vendor/fontawesome/webfonts", cache, folder),
         katex_css(modules, formulas, cache, folder),
         *(path.read_text(encoding="utf-8") for path in sorted((Path(app.srcdir) / "book" / "static").glob("*.css"))),
     ]

@@ -49,7 +49,8 @@ def small_book(tmp_path):
     (source / "conf.py").write_text(_CONF, encoding="utf-8")
 
     def build(text, name="index.md"):
-        (source / name).write_text(text, encoding="utf-8")
+        if not (source / name).is_file():  # untouched, Sphinx takes it for known
+            (source / name).write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "sphinx", "-q", "-N", "-d", tmp_path / "state" / "doctrees", source, html]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         page = html / "index.html"
@@ -130,6 +131,14 @@ def test_ids_and_their_references_are_renamed_together():
     renamed = book_figures.unique_ids(svg, "f1-")
     assert 'id="f1-a"' in renamed and "url(#f1-a)" in renamed and 'href="#f1-a"' in renamed
     assert 'href="#elsewhere"' in renamed
+
+
+def test_coordinates_are_rounded_and_words_are_not():
+    svg = '<path id="p1.2345" d="M1.234567-0.987654L12 3.5"/><text x="1.23999">0.123456</text>'
+    svg += '<g transform="scale(.12345)"/>'
+    short = book_figures.rounded(svg)
+    assert 'd="M1.23-0.98L12 3.5"' in short and '<text x="1.23">0.123456</text>' in short and "scale(.12345)" in short
+    assert 'id="p1.2345"' in short
 
 
 def test_colours_follow_the_theme():

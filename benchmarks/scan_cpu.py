@@ -8,7 +8,7 @@ know of, if it is there:
     pip install --no-deps --target peers mambapy==1.2.0 && PYTHONPATH=peers python benchmarks/scan_cpu.py
 
 All compute h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t and y_t = C_t . h_t + D u_t in float32, and the gradients of
-u, delta, A, B, C and D. Repeats are interleaved, one of each in turn, so that a busy moment of the machine hits all alike.
+u, delta, A, B, C and D. Repeats are interleaved, one of each in turn, so that a busy moment hits all alike.
 """
 
 import argparse

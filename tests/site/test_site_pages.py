@@ -64,6 +64,9 @@ def test_first_screen_of_the_cover(html, address, visit):
     for width, height in [(1280, 800), (390, 844)]:
         page = visit(width)
         page.goto(f"{address}book/index.html")
+        header = page.locator(".bd-header-article").bounding_box()
+        ink = page.locator("h1").bounding_box()["y"] - (header["y"] + header["height"])
+        assert ink > 6, "the title stands under the header"  # its capitals rise above their line
         for what in ["h1", ".cover-subtitle p", ".cover-line p", ".cover-start a"]:
             box = page.locator(what).first.bounding_box()
             assert box and box["y"] >= 0 and box["y"] + box["height"] <= height, (what, box)

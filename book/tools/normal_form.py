@@ -46,10 +46,12 @@ def repository():
 def setup_source(url, branch):
     """The hidden first code cell: nothing where the package is installed, else (Colab) it comes from the repository."""
     return (
-        "# Nothing to do where the book's package is installed. Elsewhere, as in Colab, this installs it.\n"
+        "# Where the book's package is installed, this does nothing.\n"
+        "# Elsewhere, as in Colab, it installs the package.\n"
         "import importlib.util\n\n"
         'if importlib.util.find_spec("mamba_edu") is None:\n'
-        f'    %pip install --quiet "mamba_edu @ git+{url}@{branch}"'
+        "    %pip install --quiet \\\n"
+        f"        git+{url}@{branch}"
     )
 
 

@@ -17,7 +17,8 @@ def _expected_conv(x, weight, bias):
 
 
 def _close(got, wanted):
-    return bool(torch.isfinite(got).all()) and (got - wanted).abs().max() <= 1e-9 * wanted.abs().max().clamp(min=1)
+    """Equal but for float32's rounding: an answer may compute in float32."""
+    return bool(torch.isfinite(got).all()) and (got - wanted).abs().max() <= 1e-5 * wanted.abs().max().clamp(min=1e-3)
 
 
 def _expect_tensor(got, shape, what):
@@ -55,7 +56,7 @@ def check_conv_step(conv_step):
     for t in range(8):
         before = window.clone()
         answer = conv_step(x[:, t].clone(), window, weight, bias)
-        expect(isinstance(answer, tuple) and len(answer) == 2, "return two things: y_t and the new window")
+        expect(isinstance(answer, (tuple, list)) and len(answer) == 2, "return two things: y_t and the new window")
         y_t, new = answer
         _expect_tensor(y_t, (3, 6), "y_t")
         _expect_tensor(new, (3, 3, 6), "the new window")
@@ -112,8 +113,11 @@ def check_leak(answer):
     expect(isinstance(answer, (tuple, list)) and len(answer) == 2, "answer with a pair: (name, how many steps ahead)")
     name, steps = answer
     expect(name in ("a", "b", "c"), f'the name is "a", "b" or "c", yours is {name!r}')
-    expect(name == "b", f'"{name}" never moves an output before the step that you change: look at the rows above it')
-    expect(steps == 2, f"it does look ahead, but not {steps!r} steps: count the squares above the diagonal in one row")
+    expect(name == "b", f'"{name}" moves no output before the step that you change: look to the right of the diagonal')
+    expect(
+        steps == 2,
+        f"it does look ahead, but not {steps!r} steps: count the squares to the right of the diagonal in one row",
+    )
     return '"b" looks two steps ahead'
 
 
@@ -127,7 +131,7 @@ def _true_count(d_model, n_layer, vocab_size, d_state, d_conv, expand):
 @grader
 def check_parameter_count(count):
     """`count(d_model, n_layer) -> int` for a byte model with d_state 16, d_conv 4, expand 2, a tied head."""
-    for d_model, n_layer in ((64, 1), (64, 2), (256, 4), (40, 3)):
+    for d_model, n_layer in ((40, 3), (64, 1), (256, 4)):  # in the first no two parts have one size
         got, wanted = count(d_model, n_layer), _true_count(d_model, n_layer, 256, 16, 4, 2)
         expect(isinstance(got, int), f"the count should be an int, yours is {type(got).__name__}")
         off = got - wanted

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 ENWIK8_URL = "http://mattmahoney.net/dc/enwik8.zip"  # 36,445,475 bytes; what it unpacks to is checked by sha1
-POCKET_SHA256 = "b8d7881da51a1340758ebd5fe6d94eeb2e3a6113202a0c51e67b59a8a6d82e97"  # written by book/tools/pocket.py
+POCKET_SHA256 = "b16376a9c8b894b8977babe055cc9f83d7e18dfc83f2e2e5919346ce893b9d54"  # written by book/tools/pocket.py
 
 _ZIP_LIMIT = 100_000_000  # bytes: a zip larger than what it holds is another file
 _OWN_TEXT_LIMIT = 1_000_000_000  # bytes: enwik9 still fits

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from mamba_edu import selective_scan
+from mamba_edu.training.log import code_version
 
 PEER = "mambapy pscan"
 GATE = 1e-5  # relative to the largest true value
@@ -121,6 +122,7 @@ def circumstances(arguments):
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in ("torch", "numba", "mambapy")},
+        **code_version(),
         "date": datetime.date.today().isoformat(),
         "command": " ".join(["python", "benchmarks/scan_cpu.py", *sys.argv[1:]]),
     }

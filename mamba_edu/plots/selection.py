@@ -9,7 +9,7 @@ from .style import LIGHT, SEQUENTIAL, new_figure
 
 # stage: (x, y, width, label); the way of a tensor through the block, left to right
 _STAGES = {
-    "norm": (0.95, 0, 1.02, "RMSNorm"),
+    "norm": (0.95, 0, 1.2, "RMSNorm"),
     "in_proj": (2.4, 0, 0.86, "in_proj"),
     "conv": (3.9, 0, 0.8, "conv"),
     "silu": (5.3, 0, 0.6, "SiLU"),

@@ -121,6 +121,21 @@ def test_what_scrolls_is_reached_by_keyboard(html, address, visit, page_name):
     assert unreachable == []
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_number_stands_beside_its_formula(html, address, visit, page_name, width):
+    """The number at the right edge covers no part of the formula, where the formula is as wide as a phone, too."""
+    page = visit(width)
+    page.goto(f"{address}{page_name}.html")
+    covered = page.evaluate(
+        """() => [...document.querySelectorAll('.katex-tag')].filter((tag) => {
+            const left = tag.getBoundingClientRect().left;
+            const bases = [...tag.parentElement.querySelectorAll(':scope > .katex-base')];
+            return bases.some((base) => base.getBoundingClientRect().right > left);
+        }).map((tag) => tag.textContent)"""
+    )
+    assert covered == []
+
+
 def test_focus_is_visible(html, address, visit):
     page = visit()
     page.goto(f"{address}book/index.html")

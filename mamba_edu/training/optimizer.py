@@ -13,7 +13,7 @@ def parameter_groups(model, weight_decay):
     exactly one group; a tied one (`lm_head.weight` is `backbone.embedding.weight`) counts once.
 
     Decay pulls a weight towards 0, which is a sensible guess for a matrix that mixes features: with less evidence, mix
-    less. For the others 0 is no neutral value. A_log = 0 means A = -1, a memory of one step for every state; a norm's
+    less. For the others 0 is no neutral value. A_log = 0 means A = -1, the same memory for every state; a norm's
     gain of 0 silences the layer; a bias of `dt_proj` at 0 puts delta at 0.69, far outside the range it was given. So
     these are left alone: what carries the mark `_no_weight_decay` (A_log and D, as in the official code) and everything
     of less than two dimensions (norms, biases, delta, B and C of the time-invariant twin). The embedding is decayed,

@@ -1,173 +1,89 @@
-// @ts-check
 /**
  * What the live figures compute: the package's functions in JavaScript, float64, without a page.
  *
  * Layout. A vector is an array of numbers, a matrix an array of its rows, and so on: `h[t][c][n]` is written as it is
- * read, and `h.map(row => ...)` may make labels out of numbers (a Float64Array's `map` can't). Every number of
+ * read, and `h.map((row) => ...)` may make labels out of numbers (a Float64Array's `map` can't). Every number of
  * JavaScript is a float64, so plain arrays lose nothing; a Float64Array is taken wherever a vector is. A complex array
- * is `{ re, im }`, two arrays of one shape. What has no rows, `[]`, is (0, k) for every k.
+ * is `{ re, im }`, two arrays of one shape. `[]`, which has no rows, is (0, k) for every k.
  *
  * Names, shapes and letters are the package's: l time steps, d channels, n states; `u` comes in, `h` is the state, `y`
  * goes out, `delta` is the step. What is optional stands by name in a last argument, `{ D, z }`; null counts as left
  * out. Nothing is changed in place. NaN and the infinities go through as in PyTorch. Wrong input throws one error that
  * names the argument, what came and what was expected: TypeError for the kind, RangeError for a shape or a value.
- *
- * @typedef {ArrayLike<number>} Vector
- * @typedef {ArrayLike<Vector>} Matrix
- * @typedef {{ re: Vector, im: Vector }} ComplexVector
- * @typedef {{ re: Matrix, im: Matrix }} ComplexMatrix
- * @typedef {{ [letter: string]: number }} Sizes
  */
 
-// ---- what comes in --------------------------------------------------------------------------------------------------
+import { divideComplex, expComplex, expm1OverComplex, multiplyComplex } from "./complex.js";
+import {
+  inWords, isArray, isComplex, requireComplex, requireNumber, requireOptions, requireShape, requireWhole
+} from "./shape.js";
 
-/** @param {unknown} x @returns {x is ArrayLike<any>} */
-const isArray = (x) => Array.isArray(x) || (ArrayBuffer.isView(x) && "length" in x);
-
-/** @param {any} x @returns {boolean} */
-const isComplex = (x) => typeof x === "object" && x !== null && "re" in x && "im" in x;
-
-/** What came, in a few words, for an error. @param {unknown} x @returns {string} */
-function inWords(x) {
-  if (isArray(x)) {
-    const shape = [];
-    for (let axis = /** @type {any} */ (x); isArray(axis); axis = axis[0]) shape.push(axis.length);
-    return `(${shape.join(", ")})`;
-  }
-  if (typeof x === "string") return JSON.stringify(x);
-  return typeof x === "object" && x !== null ? "an object" : typeof x === "function" ? "a function" : String(x);
-}
-
-/**
- * Check that `x` is nested as `dims` says, with numbers inside, and write the sizes that it tells into `sizes`.
- * @param {string} name @param {any} x @param {string} dims the layout in words, "(l, d)"
- * @param {Sizes} [sizes] what is known already @returns {Sizes} `sizes`
- */
-function requireShape(name, x, dims, sizes = {}) {
-  const letters = dims.slice(1, -1).split(", ");
-  const known = letters.filter((k) => k in sizes).map((k) => `${k}=${sizes[k]}`).join(", ");
-  const wanted = `${name} must have shape ${dims}${known && ` with ${known}`}`;
-  const visit = (/** @type {any} */ part, /** @type {number} */ axis, /** @type {string} */ where) => {
-    if (axis === letters.length) {
-      if (typeof part !== "number") throw new TypeError(`${name} must hold numbers, got ${inWords(part)} at ${where}`);
-      return;
-    }
-    if (!isArray(part)) throw new TypeError(`${wanted}, got ${inWords(x)}${where && `, ${inWords(part)} at ${where}`}`);
-    const letter = letters[axis];
-    if (!(letter in sizes)) sizes[letter] = part.length;
-    if (part.length !== sizes[letter]) {
-      throw new RangeError(`${wanted}, got ${inWords(x)}${where && `, length ${part.length} at ${where}`}`);
-    }
-    for (let i = 0; i < part.length; i++) visit(part[i], axis + 1, `${where}[${i}]`);
-  };
-  visit(x, 0, "");
-  return sizes;
-}
-
-/** @param {string} name @param {unknown} x @returns {number} */
-function requireNumber(name, x) {
-  if (typeof x !== "number") throw new TypeError(`${name} must be a number, got ${inWords(x)}`);
-  return x;
-}
-
-/** @param {string} name @param {unknown} x @param {number} least @returns {number} */
-function requireWhole(name, x, least) {
-  if (typeof x !== "number" || !Number.isSafeInteger(x) || x < least) {
-    const kind = typeof x === "number" ? RangeError : TypeError;
-    throw new kind(`${name} must be a whole number of at least ${least}, got ${inWords(x)}`);
-  }
-  return x;
-}
-
-/** Refuse an option that nobody reads: a misspelt one would count as left out. @param {any} options @param {string[]} names */
-function requireOptions(options, names) {
-  if (typeof options !== "object" || options === null || isArray(options)) {
-    throw new TypeError(`options must be an object with any of ${names.join(", ")}, got ${inWords(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new TypeError(`options must be any of ${names.join(", ")}, got ${name}`);
-  }
-}
-
-/**
- * A real or complex vector or matrix as complex, checked.
- * @param {string} name @param {any} x @param {string} dims @param {Sizes} sizes
- * @returns {{ re: any, im: any, real: boolean }} im is null where x is real
- */
-function requireComplex(name, x, dims, sizes) {
-  if (!isComplex(x)) {
-    requireShape(name, x, dims, sizes);
-    return { re: x, im: null, real: true };
-  }
-  requireShape(`${name}.re`, x.re, dims, sizes);
-  requireShape(`${name}.im`, x.im, dims, sizes);
-  return { re: x.re, im: x.im, real: false };
-}
-
-/** @param {number} rows @param {number} columns @returns {number[][]} */
 const zeros = (rows, columns) => Array.from({ length: rows }, () => new Array(columns).fill(0));
 
 // ---- one number -----------------------------------------------------------------------------------------------------
 
-/** log(1 + exp(x)), and x itself above 20, as torch.nn.functional.softplus has it. @param {number} x @returns {number} */
-export function softplus(x) {
-  requireNumber("x", x);
-  return x > 20 ? x : Math.log1p(Math.exp(x));
-}
+/** log(1 + exp(x)), and x itself above 20, as torch.nn.functional.softplus has it. */
+export const softplus = (x) => (requireNumber("x", x) > 20 ? x : Math.log1p(Math.exp(x)));
 
-/** 1 / (1 + exp(-x)). @param {number} x @returns {number} */
-export function sigmoid(x) {
-  return 1 / (1 + Math.exp(-requireNumber("x", x)));
-}
+/** 1 / (1 + exp(-x)). */
+export const sigmoid = (x) => 1 / (1 + Math.exp(-requireNumber("x", x)));
 
-/** x sigmoid(x). @param {number} x @returns {number} */
-export function silu(x) {
-  return requireNumber("x", x) / (1 + Math.exp(-x));
-}
+/** x sigmoid(x). */
+export const silu = (x) => requireNumber("x", x) / (1 + Math.exp(-x));
 
 // ---- one vector -----------------------------------------------------------------------------------------------------
 
-/** log(sum(exp(x))), without overflow; -Infinity where x is empty. @param {Vector} x (n) @returns {number} */
+const add = (a, b) => a + b;
+
+const largest = (x) => Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
+
+const powers = (x, top) => Array.from(x, (value) => Math.exp(value - top));
+
+const dot = (a, b) => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+};
+
+/** log(sum(exp(x))), without overflow; -Infinity where x is empty. x: (n) -> a number. */
 export function logSumExp(x) {
   requireShape("x", x, "(n)");
-  const top = Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
+  const top = largest(x);
   if (!Number.isFinite(top)) return top; // inf - inf would be NaN
-  return top + Math.log(Array.from(x).reduce((sum, value) => sum + Math.exp(value - top), 0));
+  return top + Math.log(powers(x, top).reduce(add, 0));
 }
 
-/** x - logSumExp(x). @param {Vector} x (n) @returns {number[]} (n) */
+/** x - logSumExp(x). x: (n) -> (n). */
 export function logSoftmax(x) {
   requireShape("x", x, "(n)");
-  const top = Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
-  const rest = Math.log(Array.from(x).reduce((sum, value) => sum + Math.exp(value - top), 0));
-  return Array.from(x, (value) => value - top - rest); // top first: beside 1e6 the digits of `rest` would be lost
+  const top = largest(x);
+  const rest = Math.log(powers(x, top).reduce(add, 0));
+  return Array.from(x, (value) => value - top - rest); // top first: added to 1e6, `rest` would lose its digits
 }
 
-/** exp(x) / sum(exp(x)). @param {Vector} x (n) @returns {number[]} (n) */
+/** exp(x) / sum(exp(x)). x: (n) -> (n). */
 export function softmax(x) {
   requireShape("x", x, "(n)");
-  const top = Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Array.from(x, (value) => Math.exp(value - top));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
+  const above = powers(x, largest(x));
+  const sum = above.reduce(add, 0);
+  return above.map((power) => power / sum);
 }
 
-/** The index of the largest value, the first of equals; NaN counts as largest, as in PyTorch. @param {Vector} x (n), n > 0 @returns {number} */
+/** The index of the largest value, the first of equals; NaN counts as the largest, as in PyTorch. x: (n), n > 0. */
 export function argmax(x) {
   if (requireShape("x", x, "(n)").n === 0) throw new RangeError("x must hold at least one value, got (0)");
   let best = 0;
-  for (let i = 0; i < x.length && !Number.isNaN(x[best]); i++) if (!(x[i] <= x[best])) best = i;
+  for (let i = 1; i < x.length && !Number.isNaN(x[best]); i++) if (!(x[i] <= x[best])) best = i;
   return best;
 }
 
-/** The sums of the first 1, 2, ... values. @param {Vector} x (n) @returns {number[]} (n) */
+/** The sums of the first 1, 2, ... values. x: (n) -> (n). */
 export function cumsum(x) {
   requireShape("x", x, "(n)");
   let sum = 0;
   return Array.from(x, (value) => (sum += value));
 }
 
-/** The products of the first 1, 2, ... values. @param {Vector} x (n) @returns {number[]} (n) */
+/** The products of the first 1, 2, ... values. x: (n) -> (n). */
 export function cumprod(x) {
   requireShape("x", x, "(n)");
   let product = 1;
@@ -176,34 +92,23 @@ export function cumprod(x) {
 
 // ---- vectors and matrices -------------------------------------------------------------------------------------------
 
-/** @param {Vector} a @param {Vector} b @returns {number} */
-function dot(a, b) {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** M v. @param {Matrix} M (m, k) @param {Vector} v (k) @returns {number[]} (m) */
+/** M v. M: (m, k), v: (k) -> (m). */
 export function matvec(M, v) {
   requireShape("v", v, "(k)", requireShape("M", M, "(m, k)"));
   return Array.from(M, (row) => dot(row, v));
 }
 
-/** P Q. Where k is 0 nothing tells n, and the rows are empty. @param {Matrix} P (m, k) @param {Matrix} Q (k, n) @returns {number[][]} (m, n) */
+/** P Q. P: (m, k), Q: (k, n) -> (m, n); with k = 0 nothing tells n, and the rows are empty. */
 export function matmul(P, Q) {
   const { k, n } = requireShape("Q", Q, "(k, n)", requireShape("P", P, "(m, k)"));
   const columns = Array.from({ length: n ?? 0 }, (_, j) => Array.from({ length: k }, (_, i) => Q[i][j]));
   return Array.from(P, (row) => columns.map((column) => dot(row, column)));
 }
 
-/** f of a vector, or of each row of a matrix. @param {any} x @param {(row: any) => number[]} f @returns {any} */
+/** f of a vector, or of each row of a matrix. */
 const alongRows = (x, f) => (isArray(x) && (x.length === 0 || isArray(x[0])) ? Array.from(x, f) : f(x));
 
-/**
- * x W^T + bias, as torch.nn.functional.linear.
- * @param {Vector | Matrix} x (k) or (l, k) @param {Matrix} weight (m, k) @param {Vector | null} [bias] (m)
- * @returns {any} (m) or (l, m)
- */
+/** weight x + bias, as torch.nn.functional.linear. x: (k) or (l, k), weight: (m, k), bias: (m) -> (m) or (l, m). */
 export function linear(x, weight, bias = null) {
   const sizes = requireShape("weight", weight, "(m, k)");
   if (bias !== null) requireShape("bias", bias, "(m)", sizes);
@@ -213,11 +118,7 @@ export function linear(x, weight, bias = null) {
   });
 }
 
-/**
- * weight x / sqrt(mean(x^2) + eps), the mean over the last axis; weight left out is ones.
- * @param {Vector | Matrix} x (d) or (l, d) @param {Vector | null} [weight] (d) @param {number} [eps]
- * @returns {any} like x
- */
+/** weight x / sqrt(mean(x^2) + eps), the mean over the last axis. x: (d) or (l, d), weight: (d), left out ones. */
 export function rmsNorm(x, weight = null, eps = 1e-5) {
   requireNumber("eps", eps);
   const sizes = weight === null ? {} : requireShape("weight", weight, "(d)");
@@ -231,212 +132,134 @@ export function rmsNorm(x, weight = null, eps = 1e-5) {
 // ---- convolution ----------------------------------------------------------------------------------------------------
 
 /**
- * Mamba's short convolution: y[t][c] = bias[c] + sum_j weight[c][j] x[t - (k - 1) + j][c]. Each channel sees its own
- * last k inputs. The state is the last k - 1 inputs, oldest first; left out, zeros stand before the sequence.
- * @param {Matrix} x (l, d) @param {Matrix} weight (d, k), PyTorch's (d, 1, k) without its middle axis
- * @param {{ bias?: Vector | null, state?: Matrix | null }} [options] bias (d), state (k - 1, d)
- * @returns {{ y: number[][], state: number[][] }} y (l, d), the state after it (k - 1, d)
+ * Mamba's short convolution, y[t][c] = bias[c] + sum_j weight[c][j] x[t - (k - 1) + j][c]: each channel sees its own
+ * last k inputs. x: (l, d), weight: (d, k), PyTorch's (d, 1, k) without the middle axis; bias: (d). state: the last
+ * k - 1 inputs, (k - 1, d), oldest first; left out, zeros stand before the sequence.
+ * Returns {y: (l, d), state: (k - 1, d), the one after x}.
  */
 export function causalConv1d(x, weight, options = {}) {
   requireOptions(options, ["bias", "state"]);
-  const { bias = null, state = null } = options;
-  const sizes = requireShape("weight", weight, "(d, k)");
-  requireShape("x", x, "(l, d)", sizes);
-  const { d } = sizes;
-  if (sizes.k === 0) throw new RangeError(`weight must have shape (d, k) with k of at least 1, got (${d}, 0)`);
-  const past = (sizes.k ?? 1) - 1; // d = 0: there is no filter that would tell k
-  if (bias !== null) requireShape("bias", bias, "(d)", sizes);
-  if (state !== null) requireShape("state", state, "(k-1, d)", { "k-1": past, d });
-  const seen = [...Array.from(state ?? zeros(past, d)), ...Array.from(x)]; // (k - 1 + l, d)
-  const y = Array.from(x, (_, t) =>
-    Array.from(weight, (taps, c) => {
-      let sum = bias === null ? 0 : bias[c];
-      for (let j = 0; j <= past; j++) sum += taps[j] * seen[t + j][c];
-      return sum;
-    }),
-  );
-  return { y, state: seen.slice(seen.length - past).map((row) => Array.from(row)) };
+  const { bias, state } = options;
+  const { d, k = 1 } = requireShape("weight", weight, "(d, k)"); // d = 0: no filter tells k
+  if (k === 0) throw new RangeError(`weight must have shape (d, k) with k of at least 1, got (${d}, 0)`);
+  requireShape("x", x, "(l, d)", { d });
+  if (bias != null) requireShape("bias", bias, "(d)", { d });
+  if (state != null) requireShape("state", state, "(k-1, d)", { "k-1": k - 1, d });
+  const seen = [...Array.from(state ?? zeros(k - 1, d)), ...Array.from(x)]; // (k - 1 + l, d)
+  const filtered = (taps, c, t) => dot(taps, seen.slice(t, t + k).map((row) => row[c])) + (bias?.[c] ?? 0);
+  const y = Array.from(x, (_, t) => Array.from(weight, (taps, c) => filtered(taps, c, t)));
+  return { y, state: seen.slice(seen.length - (k - 1)).map((row) => Array.from(row)) };
 }
 
-/**
- * One turn of `causalConv1d`.
- * @param {Vector} xt (d) @param {Matrix} weight (d, k) @param {Matrix} state (k - 1, d)
- * @param {{ bias?: Vector | null }} [options] bias (d)
- * @returns {{ y: number[], state: number[][] }} y (d), the new state (k - 1, d)
- */
+/** One turn of `causalConv1d`. xt: (d), weight: (d, k), state: (k - 1, d), bias: (d) -> {y: (d), state: (k - 1, d)}. */
 export function causalConv1dStep(xt, weight, state, options = {}) {
   requireOptions(options, ["bias"]);
   requireShape("xt", xt, "(d)", requireShape("weight", weight, "(d, k)"));
   if (!isArray(state)) throw new TypeError(`state must have shape (k-1, d), got ${inWords(state)}`);
-  const { y, state: next } = causalConv1d([xt], weight, { bias: options.bias, state });
+  const { y, state: next } = causalConv1d([xt], weight, { ...options, state });
   return { y: y[0], state: next };
 }
 
-/**
- * y = K * u, causal, written out: y[t] = sum over k <= t of K[k] u[t - k].
- * @param {Vector} K (k), what lies beyond it is zero @param {Vector} u (l) @returns {number[]} (l)
- */
+/** y = K * u, causal, written out: y[t] = sum_{j <= t} K[j] u[t - j]. K: (k), zero beyond it; u: (l) -> (l). */
 export function conv1dFull(K, u) {
   requireShape("K", K, "(k)");
   requireShape("u", u, "(l)");
   return Array.from(u, (_, t) => {
     let sum = 0;
-    for (let k = 0; k <= t && k < K.length; k++) sum += K[k] * u[t - k];
+    for (let j = 0; j <= t && j < K.length; j++) sum += K[j] * u[t - j];
     return sum;
   });
 }
 
-// ---- discretisation -------------------------------------------------------------------------------------------------
-// In a rule x = delta A; it gives ABar and the factor of delta B in BBar, each as [re, im].
+// ---- discretisation: h' = A h + B u becomes h_t = ABar h_{t-1} + BBar u_t, A diagonal -------------------------------
 
-/** @typedef {[number, number]} Complex */
-
-/** A real number has no imaginary part to overflow: inf * 0 would be NaN. @param {Complex} a @param {Complex} b @returns {Complex} */
-const times = ([are, aim], [bre, bim]) =>
-  aim === 0 && bim === 0 ? [are * bre, 0] : [are * bre - aim * bim, are * bim + aim * bre];
-
-/** @param {Complex} x @returns {Complex} */
-const exp = ([re, im]) => (im === 0 ? [Math.exp(re), 0] : [Math.exp(re) * Math.cos(im), Math.exp(re) * Math.sin(im)]);
-
-/** Smith's way: squares could overflow. @param {Complex} a @param {Complex} b @returns {Complex} */
-function divide([are, aim], [bre, bim]) {
-  if (bim === 0) return [are / bre, aim / bre];
-  if (Math.abs(bre) < Math.abs(bim)) return divide([aim, -are], [bim, -bre]); // both times -i
-  const ratio = bim / bre;
-  const below = bre + bim * ratio;
-  return [(are + aim * ratio) / below, (aim - are * ratio) / below];
-}
-
-/** (exp(x) - 1) / x, right at 0, where it is 1, and near it. @param {Complex} x @returns {Complex} */
-function expm1Over([re, im]) {
-  if (im === 0) return [re === 0 ? 1 : Math.expm1(re) / re, 0];
-  const half = Math.sin(im / 2);
-  const above = Math.expm1(re) * Math.cos(im) - 2 * half * half; // cos(im) - 1 = -2 sin(im / 2)^2 keeps its digits
-  return divide([above, Math.exp(re) * Math.sin(im)], [re, im]);
-}
-
-/**
- * @param {(x: Complex) => [Complex, Complex]} rule @param {any} delta @param {any} A @param {any} B
- * @returns {{ ABar: any, BBar: any }}
- */
+/** rule: delta A -> [ABar, BBar / (delta B)], each [re, im]. */
 function discretize(rule, delta, A, B) {
   const single = !isArray(delta);
-  const deltas = single ? [requireNumber("delta", delta)] : delta;
+  const deltas = single ? [requireNumber("delta", delta)] : Array.from(delta);
   const sizes = requireShape("delta", deltas, "(l)");
-  const rates = requireComplex("A", A, "(n)", sizes);
-  const rows = !single && isArray((isComplex(B) ? B.re : B)?.[0]);
-  const inputs = requireComplex("B", B, rows ? "(l, n)" : "(n)", sizes);
-  const { l, n } = sizes;
-  const ABar = { re: zeros(l, n), im: zeros(l, n) };
-  const BBar = { re: zeros(l, n), im: zeros(l, n) };
-  for (let t = 0; t < l; t++) {
-    for (let i = 0; i < n; i++) {
-      const [a, factor] = rule([deltas[t] * rates.re[i], rates.real ? 0 : deltas[t] * rates.im[i]]);
-      const [re, im] = [inputs.re, inputs.im].map((x) => (x === null ? 0 : deltas[t] * (rows ? x[t] : x)[i]));
-      [ABar.re[t][i], ABar.im[t][i]] = a;
-      [BBar.re[t][i], BBar.im[t][i]] = times(factor, [re, im]);
-    }
-  }
-  const pick = (/** @type {any} */ x, /** @type {boolean} */ real) => {
-    const [re, im] = single ? [x.re[0], x.im[0]] : [x.re, x.im];
-    return real ? re : { re, im };
+  const a = requireComplex("A", A, "(n)", sizes);
+  const inRows = !single && isArray((isComplex(B) ? B.re : B)?.[0]);
+  const b = requireComplex("B", B, inRows ? "(l, n)" : "(n)", sizes);
+  const rows = deltas.map((step, t) =>
+    Array.from(a.re, (rate, i) => {
+      const [ABar, factor] = rule([step * rate, a.im ? step * a.im[i] : 0]);
+      const [re, im] = [b.re, b.im].map((part) => (part ? step * (inRows ? part[t] : part)[i] : 0));
+      return { ABar, BBar: multiplyComplex(factor, [re, im]) };
+    }),
+  ); // (l, n)
+  const pick = (name, real) => {
+    const [re, im] = [0, 1].map((part) => rows.map((row) => row.map((pair) => pair[name][part])));
+    return real ? (single ? re[0] : re) : single ? { re: re[0], im: im[0] } : { re, im };
   };
-  return { ABar: pick(ABar, rates.real), BBar: pick(BBar, rates.real && inputs.real) };
+  return { ABar: pick("ABar", !a.im), BBar: pick("BBar", !a.im && !b.im) };
 }
 
 /**
  * Zero-order hold, the exact solution while u stands still for one step (Mamba eq. 4): ABar = exp(delta A),
- * BBar = (delta A)^-1 (exp(delta A) - 1) delta B; where A is zero, BBar is its limit, delta B. A is diagonal.
- * @param {number | Vector} delta the positive step, a number or (l)
- * @param {Vector | ComplexVector} A (n) @param {Vector | Matrix | ComplexVector | ComplexMatrix} B (n) or (l, n)
- * @returns {{ ABar: any, BBar: any }} each (n), or (l, n) where delta is (l); ABar is complex where A is, BBar where A
- *   or B is
+ * BBar = (delta A)^-1 (exp(delta A) - 1) delta B; where A is zero, BBar is its limit, delta B.
+ * delta: the positive step, a number or (l). A: (n). B: (n), or (l, n) beside such a delta. A and B real or complex.
+ * Returns {ABar, BBar}, each (n), or (l, n) where delta is (l). ABar is complex where A is, BBar where A or B is.
  */
-export function discretizeZoh(delta, A, B) {
-  return discretize((x) => [exp(x), expm1Over(x)], delta, A, B);
-}
+export const discretizeZoh = (delta, A, B) => discretize((x) => [expComplex(x), expm1OverComplex(x)], delta, A, B);
 
 /**
  * The trapezoid rule, S4's choice (S4 eq. 3): ABar = (1 + delta A / 2) / (1 - delta A / 2),
  * BBar = delta B / (1 - delta A / 2). Shapes: see `discretizeZoh`.
- * @param {number | Vector} delta @param {Vector | ComplexVector} A
- * @param {Vector | Matrix | ComplexVector | ComplexMatrix} B @returns {{ ABar: any, BBar: any }}
  */
 export function discretizeBilinear(delta, A, B) {
-  return discretize(
-    ([re, im]) => {
-      /** @type {Complex} */
-      const below = [1 - re / 2, -im / 2];
-      return [divide([1 + re / 2, im / 2], below), divide([1, 0], below)];
-    },
-    delta,
-    A,
-    B,
-  );
+  const rule = ([re, im]) => {
+    const below = [1 - re / 2, -im / 2];
+    return [divideComplex([1 + re / 2, im / 2], below), divideComplex([1, 0], below)];
+  };
+  return discretize(rule, delta, A, B);
 }
 
-/**
- * One straight step along the slope: ABar = 1 + delta A, BBar = delta B. Explodes once delta |A| > 2.
- * Shapes: see `discretizeZoh`.
- * @param {number | Vector} delta @param {Vector | ComplexVector} A
- * @param {Vector | Matrix | ComplexVector | ComplexMatrix} B @returns {{ ABar: any, BBar: any }}
- */
-export function discretizeEuler(delta, A, B) {
-  return discretize(([re, im]) => [[1 + re, im], [1, 0]], delta, A, B);
-}
+/** A straight step along the slope: ABar = 1 + delta A, BBar = delta B. Shapes: see `discretizeZoh`. */
+export const discretizeEuler = (delta, A, B) => discretize(([re, im]) => [[1 + re, im], [1, 0]], delta, A, B);
 
-/**
- * Mamba's own rule, the one in `selectiveScan`: ABar = exp(delta A) as in ZOH, BBar = delta B as in Euler.
- * Shapes: see `discretizeZoh`.
- * @param {number | Vector} delta @param {Vector | ComplexVector} A
- * @param {Vector | Matrix | ComplexVector | ComplexMatrix} B @returns {{ ABar: any, BBar: any }}
- */
-export function discretizeMixed(delta, A, B) {
-  return discretize((x) => [exp(x), [1, 0]], delta, A, B);
-}
+/** Mamba's own rule, that of `selectiveScan`: ABar = exp(delta A), BBar = delta B. Shapes: see `discretizeZoh`. */
+export const discretizeMixed = (delta, A, B) => discretize((x) => [expComplex(x), [1, 0]], delta, A, B);
 
 // ---- the recurrence with A and B fixed ------------------------------------------------------------------------------
 
 /**
- * h_t = ABar h_{t-1} + BBar u_t, y_t = C . h_t + D u_t, with a diagonal ABar that stays the same (Mamba eq. 2a, 2b).
- * Of ABar, BBar, C and h0 each may be complex; C is not conjugated, and no conjugate twin is added.
- * @param {Vector | ComplexVector} ABar (n) @param {Vector | ComplexVector} BBar (n) @param {Vector | ComplexVector} C (n)
- * @param {Vector} u (l)
- * @param {{ D?: number | null, h0?: Vector | ComplexVector | null }} [options] h0 (n), left out zeros
- * @returns {{ y: any, h: any, lastState: any }} y (l), h (l, n), lastState (n): complex where what they come from is
+ * h_t = ABar h_{t-1} + BBar u_t, y_t = C . h_t + D u_t, with one diagonal ABar for all steps (Mamba eq. 2a, 2b).
+ * ABar, BBar, C: (n); u: (l); D: a number; h0: (n), left out zeros. ABar, BBar, C and h0 may each be complex; C is not
+ * conjugated, and no conjugate twin is added. Returns {y: (l), h: (l, n), the state after each step, lastState: (n)}:
+ * y is complex where any of them is, the states where ABar, BBar or h0 is.
  */
 export function ltiScan(ABar, BBar, C, u, options = {}) {
   requireOptions(options, ["D", "h0"]);
   const sizes = requireShape("u", u, "(l)");
-  const a = requireComplex("ABar", ABar, "(n)", sizes);
-  const b = requireComplex("BBar", BBar, "(n)", sizes);
-  const c = requireComplex("C", C, "(n)", sizes);
-  const start = requireComplex("h0", options.h0 ?? zeros(1, sizes.n)[0], "(n)", sizes);
-  const D = requireNumber("D", options.D ?? 0);
-  const realState = a.real && b.real && start.real;
-  const [are, aim, bre, bim, cre, cim] = [a.re, a.im, b.re, b.im, c.re, c.im];
-  let [re, im] = [Array.from(start.re), Array.from(start.im ?? zeros(1, sizes.n)[0])]; // (n)
-  const h = { re: /** @type {number[][]} */ ([]), im: /** @type {number[][]} */ ([]) };
-  const y = { re: /** @type {number[]} */ ([]), im: /** @type {number[]} */ ([]) };
+  const [a, b, c] = Object.entries({ ABar, BBar, C }).map(([name, x]) => requireComplex(name, x, "(n)", sizes));
+  const h0 = requireComplex("h0", options.h0 ?? zeros(1, sizes.n)[0], "(n)", sizes);
+  const { D } = options;
+  if (D != null) requireNumber("D", D);
+  const pair = (x, i) => [x.re[i], x.im ? x.im[i] : 0];
+  let state = Array.from(h0.re, (_, i) => pair(h0, i)); // (n) pairs [re, im]
+  const [states, outs] = [[], []];
   for (let t = 0; t < sizes.l; t++) {
-    const next = re.map((_, i) => times([are[i], aim?.[i] ?? 0], [re[i], im[i]]));
-    re = next.map((value, i) => value[0] + bre[i] * u[t]);
-    im = next.map((value, i) => value[1] + (bim?.[i] ?? 0) * u[t]);
-    const out = re.map((_, i) => times([cre[i], cim?.[i] ?? 0], [re[i], im[i]]));
-    y.re.push(out.reduce((sum, value) => sum + value[0], 0) + D * u[t]);
-    y.im.push(out.reduce((sum, value) => sum + value[1], 0));
-    h.re.push(re);
-    h.im.push(im);
+    state = state.map((value, i) => {
+      const kept = multiplyComplex(pair(a, i), value);
+      return [kept[0] + b.re[i] * u[t], b.im ? kept[1] + b.im[i] * u[t] : kept[1]];
+    });
+    states.push(state);
+    const read = state.map((value, i) => multiplyComplex(pair(c, i), value));
+    outs.push([0, 1].map((part) => read.reduce((sum, value) => sum + value[part], part === 0 && D != null ? D * u[t] : 0)));
   }
-  const lastState = realState ? [...re] : { re: [...re], im: [...im] };
-  return { y: realState && c.real ? y.re : y, h: realState ? h.re : h, lastState };
+  const split = (real, part) => (real ? part(0) : { re: part(0), im: part(1) });
+  const realState = !a.im && !b.im && !h0.im;
+  return {
+    y: split(realState && !c.im, (part) => outs.map((value) => value[part])),
+    h: split(realState, (part) => states.map((row) => row.map((value) => value[part]))),
+    lastState: split(realState, (part) => state.map((value) => value[part])),
+  };
 }
 
 /**
- * The same system's convolution kernel, K[k] = C . (ABar^k BBar): `conv1dFull(ltiKernel(ABar, BBar, C, l), u)` is
- * `ltiScan(ABar, BBar, C, u).y` (S4 eq. 5).
- * @param {Vector | ComplexVector} ABar (n) @param {Vector | ComplexVector} BBar (n) @param {Vector | ComplexVector} C (n)
- * @param {number} l how many values @returns {any} (l), complex where one of the three is
+ * The same system as a convolution kernel, K[j] = C . (ABar^j BBar) (S4 eq. 5): `conv1dFull(K, u)` is `ltiScan`'s y.
+ * ABar, BBar, C: (n); l: how many values -> (l), complex where one of the three is.
  */
 export function ltiKernel(ABar, BBar, C, l) {
   const impulse = Array.from({ length: requireWhole("l", l, 0) }, (_, t) => (t === 0 ? 1 : 0));
@@ -446,102 +269,84 @@ export function ltiKernel(ABar, BBar, C, l) {
 // ---- the selective scan ---------------------------------------------------------------------------------------------
 
 /**
- * The recurrence at the heart of Mamba, over a whole sequence, as `mamba_edu.selective_scan` for one row of a batch:
+ * The recurrence at the heart of Mamba over a whole sequence, as `mamba_edu.selective_scan` for one row of a batch:
  *
  *     h_t = exp(delta_t A) * h_{t-1} + delta_t B_t u_t        // (d, n), Mamba eq. 2a with a diagonal A
  *     y_t = (C_t . h_t + D u_t) * silu(z_t)                   // (d), Mamba eq. 2b, then the block's gate
  *
- * @param {Matrix} u (l, d) @param {Matrix} delta (l, d), the positive step; raw only beside `deltaSoftplus: true`,
- *   which makes it softplus(delta + deltaBias) @param {Matrix} A (d, n) @param {Matrix} B (l, n) @param {Matrix} C (l, n)
- * @param {{ D?: Vector | null, z?: Matrix | null, deltaBias?: Vector | null, deltaSoftplus?: boolean,
- *   h0?: Matrix | null }} [options] D (d), z (l, d), deltaBias (d), h0 (d, n)
- * @returns {{ y: number[][], h: number[][][], lastState: number[][] }} y (l, d); h (l, d, n), the state after each
- *   step; lastState (d, n)
+ * u: (l, d). delta: (l, d), the positive step; raw only beside `deltaSoftplus: true`, which makes it softplus(delta +
+ * deltaBias). A: (d, n). B, C: (l, n). Left out, D: (d), z: (l, d), deltaBias: (d) and h0: (d, n) count as nothing.
+ * Returns {y: (l, d), h: (l, d, n), the state after each step, lastState: (d, n)}.
  */
 export function selectiveScan(u, delta, A, B, C, options = {}) {
   requireOptions(options, ["D", "z", "deltaBias", "deltaSoftplus", "h0"]);
-  const { D = null, z = null, deltaBias = null, deltaSoftplus = false, h0 = null } = options;
+  const { z, h0 } = options;
   const sizes = requireShape("A", A, "(d, n)");
-  requireShape("u", u, "(l, d)", sizes);
-  requireShape("delta", delta, "(l, d)", sizes);
-  requireShape("B", B, "(l, n)", sizes);
-  requireShape("C", C, "(l, n)", sizes);
-  if (z !== null) requireShape("z", z, "(l, d)", sizes);
-  requireChannels(sizes, D, deltaBias, deltaSoftplus);
-  if (h0 !== null) requireShape("h0", h0, "(d, n)", sizes);
-  let last = h0 === null ? zeros(sizes.d, sizes.n) : Array.from(h0, (row) => Array.from(row));
-  const [y, h] = [/** @type {number[][]} */ ([]), /** @type {number[][][]} */ ([])];
+  for (const [name, x] of Object.entries({ u, delta })) requireShape(name, x, "(l, d)", sizes);
+  for (const [name, x] of Object.entries({ B, C })) requireShape(name, x, "(l, n)", sizes);
+  if (z != null) requireShape("z", z, "(l, d)", sizes);
+  if (h0 != null) requireShape("h0", h0, "(d, n)", sizes);
+  const turn = scanTurn(A, sizes, options);
+  let state = Array.from(h0 ?? zeros(sizes.d, sizes.n), (row) => Array.from(row)); // (d, n)
+  const [y, h] = [[], []];
   for (let t = 0; t < sizes.l; t++) {
-    const turn = scanTurn(u[t], delta[t], A, B[t], C[t], last, D, z && z[t], deltaBias, deltaSoftplus);
-    y.push(turn.y);
-    h.push((last = turn.h));
+    const next = turn(u[t], delta[t], B[t], C[t], state, z?.[t]);
+    state = next.h;
+    y.push(next.y);
+    h.push(state);
   }
-  return { y, h, lastState: last.map((row) => [...row]) };
+  return { y, h, lastState: state.map((row) => [...row]) };
 }
 
 /**
- * One turn of `selectiveScan`.
- * @param {Vector} ut (d) @param {Vector} deltat (d) @param {Matrix} A (d, n) @param {Vector} Bt (n) @param {Vector} Ct (n)
- * @param {Matrix} h (d, n), the state before it
- * @param {{ D?: Vector | null, zt?: Vector | null, deltaBias?: Vector | null, deltaSoftplus?: boolean }} [options] (d)
- * @returns {{ y: number[], h: number[][] }} y (d), the new state (d, n)
+ * One turn of `selectiveScan`. ut, deltat: (d), A: (d, n), Bt, Ct: (n), h: (d, n), the state before it; D, zt and
+ * deltaBias: (d), may be left out. Returns {y: (d), h: (d, n), the new state}.
  */
 export function selectiveScanStep(ut, deltat, A, Bt, Ct, h, options = {}) {
   requireOptions(options, ["D", "zt", "deltaBias", "deltaSoftplus"]);
-  const { D = null, zt = null, deltaBias = null, deltaSoftplus = false } = options;
+  const { zt } = options;
   const sizes = requireShape("A", A, "(d, n)");
-  requireShape("ut", ut, "(d)", sizes);
-  requireShape("deltat", deltat, "(d)", sizes);
-  requireShape("Bt", Bt, "(n)", sizes);
-  requireShape("Ct", Ct, "(n)", sizes);
+  for (const [name, x] of Object.entries({ ut, deltat })) requireShape(name, x, "(d)", sizes);
+  for (const [name, x] of Object.entries({ Bt, Ct })) requireShape(name, x, "(n)", sizes);
   requireShape("h", h, "(d, n)", sizes);
-  if (zt !== null) requireShape("zt", zt, "(d)", sizes);
-  requireChannels(sizes, D, deltaBias, deltaSoftplus);
-  return scanTurn(ut, deltat, A, Bt, Ct, h, D, zt, deltaBias, deltaSoftplus);
+  if (zt != null) requireShape("zt", zt, "(d)", sizes);
+  return scanTurn(A, sizes, options)(ut, deltat, Bt, Ct, h, zt);
 }
 
-/** @param {Sizes} sizes @param {any} D @param {any} deltaBias @param {any} deltaSoftplus */
-function requireChannels(sizes, D, deltaBias, deltaSoftplus) {
-  if (D !== null) requireShape("D", D, "(d)", sizes);
-  if (deltaBias !== null) requireShape("deltaBias", deltaBias, "(d)", sizes);
+/** What both share: (ut, deltat, Bt, Ct, h, zt) -> {y, h}, all but A and what belongs to a channel. */
+function scanTurn(A, sizes, { D, deltaBias, deltaSoftplus = false }) {
+  if (D != null) requireShape("D", D, "(d)", sizes);
+  if (deltaBias != null) requireShape("deltaBias", deltaBias, "(d)", sizes);
   if (typeof deltaSoftplus !== "boolean") {
     throw new TypeError(`deltaSoftplus must be true or false, got ${inWords(deltaSoftplus)}`);
   }
+  return (ut, deltat, Bt, Ct, h, zt) => {
+    const next = Array.from(A, (rates, c) => {
+      const raw = deltat[c] + (deltaBias?.[c] ?? 0);
+      const step = deltaSoftplus ? softplus(raw) : raw;
+      return Array.from(rates, (rate, n) => Math.exp(step * rate) * h[c][n] + step * ut[c] * Bt[n]);
+    }); // (d, n)
+    const y = next.map((row, c) => {
+      const out = D ? dot(row, Ct) + D[c] * ut[c] : dot(row, Ct);
+      return zt ? out * silu(zt[c]) : out;
+    }); // (d)
+    return { y, h: next };
+  };
 }
 
 /**
- * @param {Vector} ut @param {Vector} deltat @param {Matrix} A @param {Vector} Bt @param {Vector} Ct @param {Matrix} h
- * @param {Vector | null} D @param {Vector | null} zt @param {Vector | null} deltaBias @param {boolean} deltaSoftplus
- */
-function scanTurn(ut, deltat, A, Bt, Ct, h, D, zt, deltaBias, deltaSoftplus) {
-  const next = Array.from(A, (rates, c) => {
-    const raw = deltat[c] + (deltaBias === null ? 0 : deltaBias[c]);
-    const step = deltaSoftplus ? softplus(raw) : raw;
-    return Array.from(rates, (rate, n) => Math.exp(step * rate) * h[c][n] + step * ut[c] * Bt[n]);
-  });
-  const y = next.map((state, c) => {
-    const out = dot(state, Ct) + (D === null ? 0 : D[c] * ut[c]);
-    return zt === null ? out : out * silu(zt[c]);
-  });
-  return { y, h: next };
-}
-
-/**
- * How much of step s is left at step t: left[t][s] = delta_s prod_{k = s+1..t} exp(delta_k a) for s <= t, else 0. It is
- * the coefficient of B_s u_s in h_t. A quotient of running products would be 0 / 0 after a few hundred steps, and the
- * difference of two running sums of delta loses the small ones beside the large: here each s has a sum of its own.
- * @param {Vector} delta (l), the positive step @param {number} a the state's rate, a row of A has one for each n
- * @returns {number[][]} (l, l), lower triangular
+ * How much of step s is left at step t, the coefficient of B_s u_s in h_t: left[t][s] = delta_s prod_{k = s+1..t}
+ * exp(delta_k a) for s <= t, else 0. delta: (l), the positive step; a: a number, one entry of A. Returns (l, l).
+ * A quotient of running products would be 0 / 0 after some hundred steps, and the difference of two running sums of
+ * delta loses the small ones beside the large: here each s has its own running sum, and nothing is divided.
  */
 export function howMuchIsLeft(delta, a) {
   const { l } = requireShape("delta", delta, "(l)");
   requireNumber("a", a);
   const left = zeros(l, l);
   for (let s = 0; s < l; s++) {
-    for (let t = s, since = 0; t < l; t++) {
-      if (t > s) since += delta[t];
-      left[t][s] = delta[s] * Math.exp(since * a);
-    }
+    const since = [0, ...cumsum(Array.from(delta).slice(s + 1))]; // what has passed by t = s, s + 1, ...
+    since.forEach((passed, k) => (left[s + k][s] = delta[s] * Math.exp(passed * a)));
   }
   return left;
 }
@@ -549,10 +354,9 @@ export function howMuchIsLeft(delta, a) {
 // ---- noise and bytes ------------------------------------------------------------------------------------------------
 
 /**
- * Numbers that look random and are the same on every machine: a counter, its 32 bits mixed (Mulberry32).
- * @param {number} seed a whole number, of which the lower 32 bits count
- * @returns {{ uniform: () => number, normal: () => number, integer: (below: number) => number }} `uniform` draws from
- *   [0, 1), `normal` from mean 0 and variance 1, `integer` from 0 .. below - 1
+ * Numbers that look random and are the same on every machine: a counter whose 32 bits are mixed (Mulberry32).
+ * seed: a whole number from 0, of which the lower 32 bits count. Returns {uniform(), from [0, 1); normal(), of mean 0
+ * and variance 1; integer(below), from 0 .. below - 1}.
  */
 export function randomGenerator(seed) {
   let counter = requireWhole("seed", seed, 0) >>> 0;
@@ -564,22 +368,22 @@ export function randomGenerator(seed) {
   };
   // Box and Muller; 1 - uniform() is never 0
   const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  const integer = (/** @type {number} */ below) => Math.floor(uniform() * requireWhole("below", below, 1));
+  const integer = (below) => Math.floor(uniform() * requireWhole("below", below, 1));
   return { uniform, normal, integer };
 }
 
-/** The bytes of a text in UTF-8. @param {string} text @returns {number[]} (l), 0 .. 255 */
+/** The bytes of a text in UTF-8, (l), each 0 .. 255. */
 export function encodeUtf8(text) {
   if (typeof text !== "string") throw new TypeError(`text must be a string, got ${inWords(text)}`);
   return Array.from(new TextEncoder().encode(text));
 }
 
-/** The text of UTF-8 bytes; what is none becomes U+FFFD, and a byte-order mark stays. @param {Vector} bytes (l) @returns {string} */
+/** The text of UTF-8 bytes, (l); what is none becomes U+FFFD, and a byte-order mark stays. */
 export function decodeUtf8(bytes) {
   requireShape("bytes", bytes, "(l)");
-  for (let i = 0; i < bytes.length; i++) {
-    if (!Number.isInteger(bytes[i]) || bytes[i] < 0 || bytes[i] > 255) {
-      throw new RangeError(`bytes must be whole numbers of 0 to 255, got ${bytes[i]} at [${i}]`);
+  for (const byte of Array.from(bytes)) {
+    if (!Number.isInteger(byte) || byte < 0 || byte > 255) {
+      throw new RangeError(`bytes must be whole numbers from 0 to 255, got ${byte}`);
     }
   }
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));

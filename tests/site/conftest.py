@@ -1,8 +1,7 @@
-"""The built book, a server for it and one browser. Nothing here builds: `make book` does."""
+"""The built book and a server for it. Nothing here builds: `make book` does."""
 
 import functools
 import http.server
-import shutil
 import threading
 
 import pytest
@@ -38,32 +37,3 @@ def address(html):
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")  # ends with its module: Playwright's loop would be in the way of the notebooks' kernels
-def browser():
-    """Chromium: the machine's own, else Playwright's."""
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def visit(browser):
-    """visit(width, theme) -> a page of that width and colour scheme, one for each pair, used again and again."""
-    pages = {}
-
-    def page_for(width=1280, theme="light"):
-        if (width, theme) not in pages:
-            size = {"width": width, "height": 844 if width < 500 else 800}
-            context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
-            pages[width, theme] = context.new_page()
-        return pages[width, theme]
-
-    yield page_for
-    for page in pages.values():
-        page.context.close()

@@ -11,7 +11,7 @@ export function expComplex([re, im]) {
 
 /** a / b in Smith's way, without squares, which could overflow. */
 export function divideComplex([are, aim], [bre, bim]) {
-  if (bim === 0) return [are / bre, aim / bre];
+  if (bim === 0) return [are / bre, aim === 0 ? 0 : aim / bre];
   if (Math.abs(bre) < Math.abs(bim)) return divideComplex([aim, -are], [bim, -bre]); // both times -i
   const ratio = bim / bre;
   const below = bre + bim * ratio;

@@ -179,7 +179,8 @@ function discretize(rule, delta, A, B) {
   const deltas = single ? [requireNumber("delta", delta)] : Array.from(delta);
   const sizes = requireShape("delta", deltas, "(l)");
   const a = requireComplex("A", A, "(n)", sizes);
-  const inRows = !single && isArray((isComplex(B) ? B.re : B)?.[0]);
+  const values = isComplex(B) ? B.re : B;
+  const inRows = !single && (values?.length === 0 ? sizes.l === 0 : isArray(values?.[0]));
   const b = requireComplex("B", B, inRows ? "(l, n)" : "(n)", sizes);
   const rows = deltas.map((step, t) =>
     Array.from(a.re, (rate, i) => {
@@ -246,7 +247,8 @@ export function ltiScan(ABar, BBar, C, u, options = {}) {
     });
     states.push(state);
     const read = state.map((value, i) => multiplyComplex(pair(c, i), value));
-    outs.push([0, 1].map((part) => read.reduce((sum, value) => sum + value[part], part === 0 && D != null ? D * u[t] : 0)));
+    const skip = [D == null ? 0 : D * u[t], 0];
+    outs.push(skip.map((start, part) => read.reduce((sum, value) => sum + value[part], start)));
   }
   const split = (real, part) => (real ? part(0) : { re: part(0), im: part(1) });
   const realState = !a.im && !b.im && !h0.im;

@@ -1,0 +1,36 @@
+"""The figures' JavaScript in a real browser."""
+
+import pytest
+from core_page import CorePage, difference
+
+
+@pytest.fixture(scope="module")
+def core(browser):
+    """core.js as an ES module in a page; see `CorePage`."""
+    context = browser.new_context()
+    yield CorePage(context.new_page())
+    context.close()
+
+
+@pytest.fixture
+def hold(core, record_property):
+    """hold(name, cases, wants): every result of core.js's `name` is within 1e-9 of the largest value of PyTorch's.
+
+    wants: a tensor or a number for each case, or a dict of them for a result of several arrays.
+    """
+
+    def check(name, cases, wants):
+        worst = {}
+        for case, (got, want) in enumerate(zip(core.call(name, cases), wants, strict=True)):
+            pairs = {k: (got[k], want[k]) for k in want} if isinstance(want, dict) else {"": (got, want)}
+            assert not isinstance(want, dict) or set(got) == set(want), f"{name} returns {sorted(got)}"
+            for part, (mine, true) in pairs.items():
+                try:
+                    off = difference(mine, true)
+                except AssertionError as problem:
+                    raise AssertionError(f"{name} {part}, case {case}: {problem}") from None
+                assert off <= 1e-9, f"{name} {part}, case {case}: off by {off:.1e} of the largest value"
+                worst[part] = max(worst.get(part, 0.0), off)
+        record_property(name, {"cases": len(cases), **worst})
+
+    return check

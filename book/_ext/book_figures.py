@@ -45,10 +45,11 @@ def rounded(svg):
     return _PLACES.sub(shorter, svg)
 
 
-def inline_svg(svg, prefix):
-    """The HTML of one figure: `<figure class="plot">` around the SVG, themed, with its title as accessible name.
+def themed_svg(svg, prefix):
+    """One drawing ready for a page: (svg, label, width). Its colours follow the theme, its ids begin with `prefix`.
 
-    Raises ValueError where the drawing has no <title> or no viewBox.
+    label: its title, escaped for an attribute. width: in the drawing's own units. Raises ValueError where the drawing
+    has no <title> or no viewBox.
     """
     svg = _NO_MARKUP.sub("", svg).strip()
     title, viewbox = _TITLE.search(svg), _VIEWBOX.search(svg)
@@ -58,12 +59,17 @@ def inline_svg(svg, prefix):
         raise ValueError("the figure has no viewBox, so it cannot follow the page's width")
     width, height = (float(part) for part in viewbox[1].split()[2:])
     svg = rounded(unique_ids(follow_theme(svg), prefix))
-    svg = _TITLE.sub(f'<title id="{prefix}title">{title[1].strip()}</title>', svg, count=1)
+    svg = _TITLE.sub(lambda _: f'<title id="{prefix}title">{title[1].strip()}</title>', svg, count=1)
     # matplotlib counts in points, 4/3 of a pixel: its 11 pt stay 11 pt where there is room
     style = f"width:{width * 4 / 3:.0f}px;aspect-ratio:{width:g}/{height:g}"
     root = f'<svg viewBox="{viewbox[1]}" role="img" aria-labelledby="{prefix}title" style="{style}">'
-    svg = _ROOT.sub(root, svg, count=1)
     label = escape(title[1].strip(), quote=True).replace("&amp;", "&")
+    return _ROOT.sub(lambda _: root, svg, count=1), label, width
+
+
+def inline_svg(svg, prefix):
+    """The HTML of one figure: `<figure class="plot">` around the SVG of `themed_svg`, which says what it raises."""
+    svg, label, width = themed_svg(svg, prefix)
     wide = " plot-wide" if width > WIDE else ""
     return f'<figure class="plot{wide}"><div class="plot-box" data-label="{label}">{svg}</div></figure>'
 

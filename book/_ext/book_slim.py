@@ -6,12 +6,14 @@ KaTeX's, the palette and the book's own; fonts are cut to the characters of all 
 
 import html as entities
 import re
+import string
 from pathlib import Path
 
 from _chapters import mark_chapters
 from _fonts import PRELOADED, cached_cut, write_faces
 from _katex import modules_folder
 from _palette import palette_css
+from book_live import PLACE, live_tags
 
 STYLES = [  # in the order in which the theme links them; code takes its colours from the palette, in book.css
     "styles/theme.css",
@@ -95,7 +97,7 @@ def slim_page(page, root, searching=False):
     for again in more:
         head = head.replace(again, "", 1) if again != first else head
     head = _SCRIPT.sub(script, head).replace("<title>", f"{_preload(root)}\n{style}\n<title>", 1)
-    slim = head + "\n</head>" + _SCRIPT.sub(script, body)
+    slim = f"{head}\n{live_tags(page, root)}</head>" + _SCRIPT.sub(script, body)
     slim = _COLAB_LINE.sub("", slim)  # the notebook's own line; the page has a button
     return mark_chapters(accessible(slim))
 
@@ -203,6 +205,9 @@ def join_styles(app, exception):
     modules, folder = modules_folder(app.srcdir), static / "fonts"
     pages = [path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")]
     characters = {c for page in pages for c in entities.unescape(page)}
+    if (static.parent / PLACE).is_dir():  # live figures draw letters of their own, and those that a reader types
+        drawn = [path.read_text(encoding="utf-8") for path in (static.parent / PLACE).glob("*.js")]
+        characters |= {c for text in drawn for c in text} | set(string.printable)
     icons = {name for page in pages for name in re.findall(r"\bfa-[\w-]+", page)} | SCRIPTED_ICONS
     formulas = {c for html in app.book_katex.cache.values() for c in entities.unescape(html)}
     faces = write_faces(modules, folder, cache, characters)

@@ -213,12 +213,13 @@ def kit_script(folder=FOLDER):
     """The kit as a classic script: it defines `SelectiveState`, which moves the figures once the page is there."""
     modules = modules_for(KIT, folder)
     if "mount" not in modules[-1].exports:
-        raise BundleError(f"kit.js must export mount(root), which moves the figures of a page: {modules[-1].exports}")
+        raise BundleError(f"kit.js must export mount(page, figures), got {', '.join(modules[-1].exports)}")
     shared = ", ".join(f"{module.name}: ${module.name}" for module in modules)
     return (
         'globalThis.SelectiveState = (() => {\n"use strict";\n'
         + "".join(_function(module) for module in modules)
-        + f"return {{ ...$kit, modules: {{ {shared} }}, figures: {{}} }};\n}})();\n"
+        + f"const modules = {{ {shared} }}, figures = {{}};\n"
+        + "return { modules, figures, mount: (page) => $kit.mount(page, figures) };\n})();\n"
         'document.addEventListener("DOMContentLoaded", () => SelectiveState.mount(document));\n'
     )
 

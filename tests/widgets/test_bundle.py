@@ -29,7 +29,7 @@ export const sum = (a, b) => Sum.of(a, b) + hidden; // export const comment = 1
 """
 KIT = """import { twice } from "./core.js";
 export const liveFigure = (spec) => ({ ...spec, twice });
-export function mount(root) { root.mounted = Object.keys(SelectiveState.figures); }
+export function mount(page, figures) { page.mounted = Object.keys(figures); }
 """
 TOY = """import {
   word,
@@ -162,7 +162,7 @@ def test_files_in_a_circle_are_refused(folder):
 
 
 def test_a_kit_that_can_not_mount_is_refused(folder):
-    with pytest.raises(BundleError, match="mount"):
+    with pytest.raises(BundleError, match=r"mount\(page, figures\), got liveFigure"):
         kit_script(folder(kit="export const liveFigure = 1;"))
 
 

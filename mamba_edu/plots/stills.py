@@ -39,7 +39,7 @@ def _square(row, column, gap=0.03):
 def _name_bytes(axis, names):
     axis.set_ticks(np.arange(len(names)) + 0.5, names)
     for label in axis.get_ticklabels():
-        label.set(fontfamily="monospace", fontsize=_SMALL if max(map(len, names)) == 1 else 0.75 * _SMALL)
+        label.set(fontfamily="monospace", fontsize=_SMALL if len(label.get_text()) == 1 else 0.75 * _SMALL)
 
 
 def _stems(axes, names, delta):

@@ -1,6 +1,7 @@
 """The figures' JavaScript in a real browser."""
 
 import pytest
+import torch
 from core_page import CorePage, difference
 
 
@@ -34,3 +35,18 @@ def hold(core, record_property):
         record_property(name, {"cases": len(cases), **worst})
 
     return check
+
+
+@pytest.fixture
+def draw():
+    """draw(*shape) -> normal float64, the same in every run; draw.between(low, high, *shape) is log-uniform."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    def between(low, high, *shape):
+        return low * (high / low) ** torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+    normal.between = between
+    return normal

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from core_page import LENGTHS
 
 from mamba_edu import (
     CausalConv1d,
@@ -15,7 +16,6 @@ from mamba_edu import (
     discretize_zoh,
 )
 
-LENGTHS = (0, 1, 2, 5, 64, 129)
 RULES = {
     "discretizeZoh": discretize_zoh,
     "discretizeBilinear": discretize_bilinear,
@@ -23,21 +23,6 @@ RULES = {
     "discretizeMixed": discretize_mixed,
 }
 inf, nan = math.inf, math.nan
-
-
-@pytest.fixture
-def draw():
-    """draw(*shape) -> normal float64, the same in every run; draw.between(low, high, *shape) is log-uniform."""
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    def between(low, high, *shape):
-        return low * (high / low) ** torch.rand(*shape, generator=generator, dtype=torch.float64)
-
-    normal.between = between
-    return normal
 
 
 def same(got, want):

@@ -6,7 +6,8 @@
  *   name, traits      its `data-figure` name; the names of the state that Python and the page share
  *   controls          text, choice, slider, player; each is tied to one trait
  *   compute(s)        the numbers to draw, from the state s; pure, and called only where the state has changed
- *   panels            drawings: { name, span (of 12 columns), height(width, s, d), title(s, d), draw(p, s, d, view) }
+ *   panels            drawings: { name, span (of 12 columns), rows, late (last where there is one column),
+ *                     height(width, s, d, view), title(s, d, view), draw(p, s, d, view) }
  *   describe(s, d, view)  one or two sentences that say what is seen now: the text alternative, and read by everybody
  *   equation(s, d, view)  optional: the formula with the numbers of the marked step, as [words, colour] pairs
  *   presets           [{ label, state }]
@@ -34,6 +35,7 @@ class View {
     this.opening = this.#read();
     this.root = el.closest("figure.live-figure") ?? el.appendChild(element("figure", { class: "live-figure" }));
     this.root.dataset.figure = spec.name;
+    this.root.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes arrows and letters for its own
     this.#build();
     this.redraw = () => {
       if (!this.frame) this.frame = requestAnimationFrame(() => this.#draw());
@@ -191,7 +193,7 @@ class View {
     this.panels.forEach((panel, i) => {
       const { height, title, draw } = panel.spec;
       const width = Math.max(240, widths[i]);
-      panel.begin(width, typeof height === "function" ? height(width, s, d) : height, title?.(s, d, view) ?? "");
+      panel.begin(width, typeof height === "function" ? height(width, s, d, view) : height, title?.(s, d, view) ?? "");
       draw(panel, s, d, view);
       panel.end();
     });

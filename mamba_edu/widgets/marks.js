@@ -115,6 +115,7 @@ export class Panel {
     this.node = element("div", { class: "live-panel", "data-panel": spec.name }, this.title, this.box);
     this.node.style.setProperty("--span", spec.span ?? 12);
     this.node.style.setProperty("--rows", spec.rows ?? 1);
+    this.node.style.setProperty("--order", spec.late ? 1 : 0);
     this.known = new Map();
   }
 

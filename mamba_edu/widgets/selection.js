@@ -8,7 +8,7 @@ const MOST_BYTES = 24;
 const RATES = [-1, -2, -3, -4]; // A: state n forgets n times as fast as the first
 const SIGNS = { 91: 1, 93: -1 }; // [ and ]
 const DELTAS = [3e-4, 12]; // what the axis shows
-const LEFT = 40; // room for the axis' words; the bytes stand under each other in all panels
+const LEFT = 44; // room for the axis' words; the bytes stand under each other in all panels
 
 function compute({ text, selective, weight, bias, state }) {
   const bytes = Array.from(encodeUtf8(text));
@@ -122,9 +122,11 @@ function drawMatrix(p, s, d, view) {
   p.pick = (px, py) => (found(px, py)[0] === null ? null : { step: found(px, py)[0] });
 }
 
+const matrixHeight = (width, s, d, view) => (view.narrow && !view.revealed ? 72 : Math.min(width, 380));
+
 function hide(p, from, to) {
-  p.rect(from, 2, to - from, p.height - 24, { fill: "panel", round: 4 });
-  p.text((from + to) / 2, p.height / 2 - 4, "after your guess", { color: "muted", anchor: "middle" });
+  p.rect(from, 2, to - from, p.height - 8, { fill: "panel", round: 4 });
+  p.text((from + to) / 2, p.height / 2 + 2, "after your guess", { color: "muted", anchor: "middle" });
 }
 
 function describe(s, d, view) {
@@ -146,7 +148,7 @@ function equation(s, d, view) {
   const at = (i) => `h[t=${i}, n=${n}]`;
   return [
     [at(t), "h"], [" = exp("], [`−${n} · ${step}`, "delta"], [") · "], [at(t - 1), "h"], [" + "], [step, "delta"], [" · "], [`u[t=${t}]`, "u"],
-    [` = ${kept} · `], [number(before), "h"], [" + "], [step, "delta"], [" · "], [u, "u"], [" = "], [number(d.h[t][n - 1]), "h"],
+    [`\n = ${kept} · `], [number(before), "h"], [" + "], [step, "delta"], [" · "], [u, "u"], [" = "], [number(d.h[t][n - 1]), "h"],
   ];
 }
 
@@ -177,9 +179,9 @@ export default liveFigure({
   },
   panels: [
     { name: "steps", span: 7, height: 168, title: () => "The bytes, and delta, the step each of them takes", draw: drawSteps },
-    { name: "matrix", span: 5, rows: 3, height: (width) => Math.min(width, 380), title: (s) => `How much of byte s (across) is left at byte t (down), n = ${s.state}`, draw: drawMatrix },
-    { name: "states", span: 7, height: 92, title: () => "The state h: four numbers, written and forgotten", draw: drawStates },
-    { name: "left", span: 7, height: 104, title: (s, d, view) => `How much of each byte is left at t = ${marked(s, d, view)}`, draw: drawLeft },
+    { name: "matrix", span: 5, rows: 3, late: true, height: matrixHeight, title: (s) => `Left of byte s (across) at byte t (down), n = ${s.state}`, draw: drawMatrix },
+    { name: "states", span: 7, height: 92, title: () => "The state h, four numbers", draw: drawStates },
+    { name: "left", span: 7, height: (width, s, d, view) => (view.revealed || !view.narrow ? 112 : 72), title: (s, d, view) => `How much of each byte is left at t = ${marked(s, d, view)}`, draw: drawLeft },
   ],
   controls: [
     { kind: "player", trait: "step", label: "Up to step t", last: (d) => d.last, says: (t, d) => `t = ${t}, ${d.names[t]}` },

@@ -4,7 +4,7 @@
  * A control has `node`, `trait`, `sync(s, d)` (show the state), `turn(steps)` (what an arrow key does; ±Infinity goes to an
  * end) and `range()` for the handle that is its twin. What it is given comes from the figure's `controls`:
  *
- *   { kind: "slider", trait, label, color, min, max, step, format, when(s) }
+ *   { kind: "slider", trait, label, color, min, max, step, format, when(s), log }    log: evenly in log10, as is `step`
  *   { kind: "choice", trait, label, options: [[value, words], ...] }
  *   { kind: "text", trait, label, check(value) -> "" or what is wrong }
  *   { kind: "player", trait, label, last(d), says(t, d), loop }    steps 0 .. last(d); the trait's -1 means the last one
@@ -40,31 +40,33 @@ class Control {
 class Slider extends Control {
   constructor(spec, act) {
     super(spec, act);
-    const ends = { min: spec.min, max: spec.max, step: spec.step };
+    this.place = spec.log ? Math.log10 : (value) => value;
+    this.at = spec.log ? (place) => Number((10 ** place).toPrecision(3)) : (place) => Number(place.toPrecision(12));
+    [this.min, this.max] = [spec.min, spec.max].map(this.place);
+    const ends = { min: this.min, max: this.max, step: spec.step };
     this.input = element("input", { type: "range", id: this.id, ...ends, "data-trait": spec.trait });
     this.value = element("output", { for: this.id });
-    this.input.addEventListener("input", () => act({ [spec.trait]: Number(this.input.value) }));
+    this.input.addEventListener("input", () => act({ [spec.trait]: this.at(Number(this.input.value)) }));
     this.node.append(element("div", { class: "live-row" }, this.name, this.value), this.input);
   }
 
   sync(s) {
     const { trait, format = (value) => number(value) } = this.spec;
-    if (Number(this.input.value) !== s[trait]) this.input.value = s[trait];
+    this.now = this.place(s[trait]);
+    if (Number(this.input.value) !== this.now) this.input.value = this.now;
     const words = format(s[trait], s);
     this.value.textContent = words;
     this.input.setAttribute("aria-valuetext", words);
     this.enable(this.input, s);
-    this.now = s[trait];
   }
 
   turn(steps) {
-    const { trait, min, max, step } = this.spec;
-    const next = Number.isFinite(steps) ? Number((this.now + steps * step).toPrecision(12)) : steps;
-    this.act({ [trait]: Math.min(max, Math.max(min, next)) });
+    const next = this.now + steps * this.spec.step;
+    this.act({ [this.trait]: this.at(Math.min(this.max, Math.max(this.min, next))) });
   }
 
   range() {
-    return { min: this.spec.min, max: this.spec.max, now: this.now };
+    return { min: this.min, max: this.max, now: this.now };
   }
 }
 

@@ -12,6 +12,7 @@
  *   equation(s, d, view)  optional: the formula with the numbers of the marked step, as [words, colour] pairs
  *   presets           [{ label, state }]
  *   guess             optional: { trait, prompt, options(d), verdict(guess, d) }; `view.revealed` tells panels when to answer
+ *                     and a panel may draw a handle on its trait
  *
  * `view` is what only this copy of the figure knows: `hover` (what is under the pointer, as `probe` gave it), `revealed`,
  * `narrow`, `width`. A panel may set `p.probe = (x, y) => ({ words, ... })`, shown beside the pointer and kept in
@@ -35,7 +36,6 @@ class View {
     this.opening = this.#read();
     this.root = el.closest("figure.live-figure") ?? el.appendChild(element("figure", { class: "live-figure" }));
     this.root.dataset.figure = spec.name;
-    this.root.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes arrows and letters for its own
     this.#build();
     this.redraw = () => {
       if (!this.frame) this.frame = requestAnimationFrame(() => this.#draw());
@@ -54,7 +54,7 @@ class View {
       if (JSON.stringify(this.#read()) !== before) this.model.save_changes();
       this.redraw();
     };
-    const control = (trait) => this.controls.find((one) => one.trait === trait);
+    const control = (trait) => [...this.controls, this.twin].find((one) => one?.trait === trait);
     act.turn = (trait, steps) => control(trait).turn(steps);
     act.range = (trait) => control(trait).range();
     return act;
@@ -81,6 +81,8 @@ class View {
     const controls = element("div", { class: "live-controls" }, ...this.controls.map((control) => control.node));
     this.stage.append(...this.#guess(), grid, this.equation, this.words, controls, this.#presets(), this.readout);
     this.root.append(this.stage);
+    // JupyterLab takes arrows and letters for its own, unless the very element that has the focus says no
+    this.stage.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   }
 
   #panel(spec, grid) {
@@ -127,6 +129,7 @@ class View {
     const id = unique("guess");
     this.select = element("select", { id, "data-trait": guess.trait });
     this.select.addEventListener("change", () => this.act({ [guess.trait]: Number(this.select.value) }));
+    this.twin = { trait: guess.trait, range: () => this.#places(), turn: (steps) => this.#turnGuess(steps) };
     this.show = element("button", { type: "button", class: "live-button live-show" }, "Show the answer");
     this.show.addEventListener("click", () => {
       this.view.revealed = !this.view.revealed;
@@ -136,6 +139,18 @@ class View {
     this.verdict = element("output", { class: "live-verdict", for: id });
     const ask = element("label", { for: id }, guess.prompt);
     return [element("div", { class: "live-guess" }, ask, element("div", { class: "live-row" }, this.select, this.show), this.verdict)];
+  }
+
+  /** The guess as a handle on the drawing knows it: before the first one it waits at the low end. */
+  #places() {
+    const s = this.#read();
+    const last = this.spec.guess.options(this.#numbers(s)).length - 1;
+    return { min: 0, max: last, now: Math.min(last, Math.max(0, s[this.spec.guess.trait])) };
+  }
+
+  #turnGuess(steps) {
+    const { max, now } = this.#places();
+    this.act({ [this.spec.guess.trait]: Math.min(max, Math.max(0, now + steps)) });
   }
 
   #presets() {

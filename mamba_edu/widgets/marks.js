@@ -266,12 +266,13 @@ export class Panel {
 
   /**
    * Something to take hold of. It moves by pointer (`move(x, y)` gives what changes, as an object of traits) and by arrow
-   * keys, which turn `trait`'s own control; that control is its twin. `value` is what a screen reader says.
+   * keys, which turn `trait`'s own control; that control is its twin. `value` is what a screen reader says. `flip`: more
+   * of the trait lies to the left or below, and the arrow keys still push it the way they point.
    */
-  handle(name, { x, y, trait, move, label, value, color = "ink", shape = "round" }) {
+  handle(name, { x, y, trait, move, label, value, color = "ink", shape = "round", flip = false }) {
     this.seen.add(name);
     if (!this.known.has(name)) this.known.set(name, new Handle(this, name));
-    this.known.get(name).place({ x, y, trait, move, label, value, color, shape });
+    this.known.get(name).place({ x, y, trait, move, label, value, color, shape, flip });
   }
 }
 
@@ -300,7 +301,8 @@ class Handle {
     Object.assign(this, state);
     const { min, max, now } = this.panel.act.range(this.trait);
     const says = { "aria-label": this.label, "aria-valuetext": this.value, "aria-valuemin": min, "aria-valuemax": max };
-    for (const [key, value] of Object.entries({ ...says, "aria-valuenow": now })) this.node.setAttribute(key, value);
+    const values = { ...says, "aria-valuenow": this.flip ? min + max - now : now, "data-trait": this.trait };
+    for (const [key, value] of Object.entries(values)) this.node.setAttribute(key, value);
     this.reach.setAttribute("cx", this.x);
     this.reach.setAttribute("cy", this.y);
     this.reach.setAttribute("r", 22); // 44 px for a finger
@@ -335,6 +337,6 @@ class Handle {
     const by = turns[event.key] ?? ends[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    this.panel.act.turn(this.trait, by);
+    this.panel.act.turn(this.trait, this.flip ? -by : by);
   }
 }

@@ -10,7 +10,7 @@ The names load on first use: a figure needs anywidget and, for its still picture
 
 from importlib import import_module
 
-_HOME = {"Selection": "selection"}
+_HOME = {"Selection": "selection", "HalfLife": "half_life", "Cover": "cover"}
 
 __all__ = [*_HOME, "figure_class"]
 

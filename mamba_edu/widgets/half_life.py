@@ -1,0 +1,41 @@
+"""`HalfLife`, the contributors' example: after how many steps is half of a state gone?"""
+
+import math
+
+import torch
+from traitlets import default
+
+from ..scan import selective_scan
+from ._figure import LiveFigure
+from ._traits import Number, Whole
+
+STEPS = 70
+
+
+class HalfLife(LiveFigure):
+    """One number of state that starts at 1 and hears nothing new: h_t = exp(delta A) h_{t-1} (Mamba eq. 2a, u = 0).
+
+    delta: the step, 0.01 to 1. A: the rate, -4 to -1. guess: the reader's, in steps, 0 to 70; -1 is none yet.
+    """
+
+    name = "half_life"
+    delta = Number(0.05, 0.01, 1)
+    A = Number(-1, -4, -1)
+    guess = Whole(-1, -1, STEPS)
+
+    @default("question")
+    def _default_question(self):
+        return "After how many steps is half of the state gone?"
+
+    def data(self):
+        """What is drawn, float64. h: (71), what is left after 0 to 70 steps. half: (), steps until it is 0.5."""
+        one = torch.ones(1, STEPS, 1, dtype=torch.float64)  # (b, l, d), B and C (b, l, n)
+        A, start = one.new_full((1, 1), self.A), one.new_ones(1, 1, 1)
+        h = selective_scan(0 * one, self.delta * one, A, one, one, h0=start, backend="reference")  # (b, l, d)
+        half = one.new_tensor(math.log(2) / (self.delta * -self.A))
+        return {"h": torch.cat([start, h], dim=1).flatten(), "half": half}
+
+    def still(self):
+        from ..plots.still_half_life import half_life_still
+
+        return half_life_still(self.data(), self.delta, self.A)

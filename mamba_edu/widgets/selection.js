@@ -105,7 +105,7 @@ function drawMatrix(p, s, d, view) {
   const cells = band(d.bytes.length, [24, 24 + size]);
   const rows = band(d.bytes.length, [2, 2 + size]);
   const t = marked(s, d, view);
-  if (!view.revealed) return hide(p, 24, 24 + size);
+  if (!view.revealed) return hide(p, 24, view.narrow ? p.width : 24 + size);
   const largest = Math.max(...d.left.flat());
   p.cells(d.left, { x: cells, y: rows, fill: (value, i, j) => (j > i ? null : magnitude(value, largest)) });
   const small = { color: "muted", anchor: "middle", size: Math.min(13, cells.size * 0.7), mono: true };

@@ -101,6 +101,12 @@ def test_masked_and_infinite_logits(name, core):
         torch.testing.assert_close(mine, true, rtol=1e-12, atol=0, equal_nan=True)
 
 
+def test_far_from_zero_only_differences_count(core):
+    """2^40 + k is exact, and so is its difference to the largest: nothing may be lost on the way."""
+    far, near = core.call("logSoftmax", [[[2.0**40 + k for k in range(5)]], [[0.0, 1.0, 2.0, 3.0, 4.0]]])
+    assert far == near
+
+
 def test_nothing_sums_to_nothing(core):
     assert core.call("logSumExp", [[[]]]) == [-inf] == [torch.zeros(0).logsumexp(0).item()]
 

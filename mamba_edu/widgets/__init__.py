@@ -10,7 +10,7 @@ The names load on first use: a figure needs anywidget and, for its still picture
 
 from importlib import import_module
 
-_HOME = {"Selection": "selection", "HalfLife": "half_life", "Cover": "cover"}
+_HOME = {"Selection": "selection", "HalfLife": "half_life", "Cover": "cover", "BlockDataflow": "block_dataflow"}
 
 __all__ = [*_HOME, "figure_class"]
 
@@ -18,10 +18,12 @@ __all__ = [*_HOME, "figure_class"]
 def figure_class(name):
     """The class of a figure by its short name, the one in `data-figure`: "selection" -> `Selection`.
 
+    A figure's name may have a hyphen where its files have an underscore: "block-dataflow" is in block_dataflow.py.
+
     Raises ValueError, naming those that exist, where there is none of that name.
     """
     for cls_name, module in _HOME.items():
-        if module == name:
+        if module == name.replace("-", "_"):
             return __getattr__(cls_name)
     raise ValueError(f"figure must be one of {', '.join(map(repr, _HOME.values()))}, got {name!r}")
 

@@ -196,9 +196,10 @@ def _function(module, shared=()):
 
 
 def _figure_modules(name, folder):
-    modules = modules_for([name], folder)
+    file = name.replace("-", "_")  # "block-dataflow" is in block_dataflow.js
+    modules = modules_for([file], folder)
     if not modules[-1].default:
-        raise BundleError(f"{name}.js has no default export: a figure ends with `export default liveFigure({{...}})`")
+        raise BundleError(f"{file}.js has no default export: a figure ends with `export default liveFigure({{...}})`")
     return modules
 
 
@@ -206,7 +207,7 @@ def _figure_modules(name, folder):
 def esm(name, folder=FOLDER):
     """The figure as one ES module, the text that anywidget takes as `_esm`. name: "selection", of `selection.js`."""
     modules = _figure_modules(name, folder)
-    return "".join(_function(module) for module in modules) + f"export default ${name}.$default;\n"
+    return "".join(_function(module) for module in modules) + f"export default ${modules[-1].name}.$default;\n"
 
 
 def kit_script(folder=FOLDER):
@@ -229,4 +230,5 @@ def figure_script(name, folder=FOLDER):
     shared = {module.name for module in modules_for(KIT, folder)}
     modules = [module for module in _figure_modules(name, folder) if module.name not in shared]
     body = "".join(_function(module, shared) for module in modules)
-    return f'(() => {{\n"use strict";\n{body}SelectiveState.figures["{name}"] = ${name}.$default;\n}})();\n'
+    figure = f"${modules[-1].name}.$default"
+    return f'(() => {{\n"use strict";\n{body}SelectiveState.figures["{name}"] = {figure};\n}})();\n'

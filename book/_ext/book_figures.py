@@ -1,10 +1,11 @@
 """Figures are part of the page: an SVG is set into the HTML, takes the page's font, and turns with its theme.
 
 An SVG output of a notebook (made by `mamba_edu.plots.style`) or an SVG named by a page becomes `figure.plot`. The
-colours of the palette become CSS variables, ids become unique on the page. `{cover}` draws the landing page's picture.
+colours of the palette become CSS variables, ids become unique on the page. `{cover}` is the landing page's figure.
 """
 
 import re
+import sys
 from html import escape
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _VIEWBOX = re.compile(r'viewBox="([-\d. ]+)"')
 _PLACES = re.compile(r'\s(?:d|x|y|x1|y1|x2|y2|cx|cy|points|transform|width|height)="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
+_COVER_STILL = re.compile(r'(<div class="live-still">)(<svg\b.*?</svg>)', re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 
 
@@ -101,21 +103,39 @@ class InlineFigures(SphinxPostTransform):
 
 
 class Cover(SphinxDirective):
-    """`{cover}`: the picture of the landing page, computed now; a second, shorter one for phones."""
+    """`{cover}`: the live figure of the landing page; until it moves, a picture for a screen and one for a phone."""
 
     def run(self):
         from mamba_edu.plots import cover
+        from mamba_edu.widgets import _figure, figure_class
 
-        pictures = []
-        for kind, text, row_height in [("wide", cover.WIDE, 6), ("narrow", cover.NARROW, 10)]:
-            svg = unique_ids(follow_theme(cover.cover_svg(text, row_height)), f"cover-{kind}-")
-            svg = svg.replace('aria-labelledby="title"', f'aria-labelledby="cover-{kind}-title"')
-            pictures.append(f'<div class="cover-picture cover-{kind}">{svg}</div>')
-        self.env.note_dependency(cover.__file__)
-        return [nodes.raw("", "\n".join(pictures), format="html")]
+        figure = figure_class("cover")
+        for module in (cover, _figure, sys.modules[figure.__module__]):
+            self.env.note_dependency(module.__file__)
+        return [nodes.raw("", figure().html(), format="html")]
+
+
+class CoverOnAPhone(SphinxPostTransform):
+    """Beside the cover's picture the one for a phone; the stylesheet shows the one that fits."""
+
+    default_priority = 8  # after book_live has set the picture into the page
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        for node in [n for n in self.document.findall(nodes.raw) if 'data-figure="cover"' in n.astext()]:
+            html = _COVER_STILL.sub(self._both, node.astext())
+            node.children = [nodes.Text(html)]
+            node.rawsource = html
+
+    def _both(self, wide):
+        from mamba_edu.plots import cover
+
+        narrow, _, _ = themed_svg(cover.cover_svg(columns=cover.NARROW), "cover-narrow-")
+        return f'{wide[1]}<div class="cover-wide">{wide[2]}</div><div class="cover-narrow">{narrow}</div>'
 
 
 def setup(app):
     app.add_post_transform(InlineFigures)
+    app.add_post_transform(CoverOnAPhone)
     app.add_directive("cover", Cover)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,7 +7,8 @@
  *   { kind: "slider", trait, label, color, min, max, step, format, when(s), log }    log: evenly in log10, as is `step`
  *   { kind: "choice", trait, label, options: [[value, words], ...] }
  *   { kind: "text", trait, label, check(value) -> "" or what is wrong }
- *   { kind: "player", trait, label, last(d), says(t, d), loop }    steps 0 .. last(d); the trait's -1 means the last one
+ *   { kind: "player", trait, label, last(d), says(t, d), loop, opening }    steps 0 .. last(d); the trait's -1 means the last
+ *                               one; Play begins at 0 where the last step, or `opening`, is on the screen
  */
 
 import { element, number } from "./marks.js";
@@ -171,7 +172,7 @@ class Player extends Control {
   }
 
   start() {
-    if (this.now >= this.last) this.act({ [this.trait]: 0 });
+    if (this.now >= this.last || this.now === this.spec.opening) this.act({ [this.trait]: 0 });
     this.timer = setInterval(() => {
       const next = this.now >= this.last ? 0 : this.now + 1;
       this.act({ [this.trait]: next });

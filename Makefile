@@ -10,15 +10,17 @@ OLD_PYTHON = import sys; v = sys.version.split()[0]; \
 	say which one: make PYTHON=python3.12 " + "$(MAKECMDGOALS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help book test chapters lab clean python
+.PHONY: help book test chapters homes lab clean python
 
 help:
 	@echo "make book      build the HTML, strictly, and say where it is"
 	@echo "make test      build the book, then run every test: the package, the site in a browser, each chapter"
 	@echo "make chapters  run the notebooks and store them in their normal form; ARGS=\"07 13\" names some,"
 	@echo "               ARGS=--check only verifies the form, RETIME=1 also renews the outputs of timing cells"
+	@echo "make homes     the live figures in JupyterLab 4 and 3, Notebook 7 and 6, for real (not part of make test);"
+	@echo "               ARGS=\"lab3 notebook6\" names some"
 	@echo "make lab       open the chapters in Jupyter Lab"
-	@echo "make clean     remove what was built; .venv and node_modules stay (remove them by hand)"
+	@echo "make clean     remove what was built; .venv* and node_modules stay (remove them by hand)"
 
 python:
 	@$(PYTHON) -c '$(OLD_PYTHON)'
@@ -42,11 +44,15 @@ chapters: python
 	@$(ENVIRONMENT)
 	$(BIN)/python book/tools/chapters.py $(ARGS)
 
+homes: python
+	@$(ENVIRONMENT) --browser
+	$(BIN)/python book/tools/homes.py $(ARGS)
+
 lab: python
 	@$(ENVIRONMENT)
 	$(BIN)/python -m jupyterlab chapters
 
 clean:
 	rm -rf _build build .pytest_cache .ruff_cache .hypothesis
-	find . -name .venv -prune -o -name node_modules -prune -o \
+	find . -name '.venv*' -prune -o -name node_modules -prune -o \
 		\( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +

@@ -6,14 +6,14 @@
     ```
 
 What a notebook keeps of a figure is HTML without a script (`mamba_edu.widgets`): a question, a still picture, the
-state. Here the picture takes the page's colours, and a page that holds a figure gets the stylesheet and the scripts of
-the kit and of that figure; other pages get neither.
+state. Here the picture is set into the page and takes its colours. A page that holds a figure gets the stylesheet and
+the scripts of the kit and of that figure; other pages get neither.
 """
 
+import base64
 import json
 import re
 from html import unescape
-from importlib import import_module
 from pathlib import Path
 
 from book_figures import themed_svg
@@ -33,7 +33,7 @@ PLACE = "_static/live"
 _FIGURE = re.compile(r'<figure class="live-figure"[^>]*>.*?</figure>', re.DOTALL)
 _NAME = re.compile(r'<figure class="live-figure" data-figure="([^"]*)"')
 _STATE = re.compile(r'^<figure [^>]*\bdata-state="([^"]*)"')
-_STILL = re.compile(r'(<div class="live-still">)(.*?)(</div>\s*<p class="live-note">)', re.DOTALL)
+_STILL = re.compile(r'(?<=<div class="live-still">)<img src="data:image/svg\+xml;base64,([\w+/=]+)"[^>]*>(?=</div>)')
 _QUESTION = re.compile(r'<figcaption class="live-question">\s*[^<\s]')
 
 
@@ -53,10 +53,10 @@ def themed_figure(html, prefix):
         raise ValueError(f"the live figure {name[1]!r} has no data-state, an object of JSON")
     if not _QUESTION.search(html):
         raise ValueError(f"the live figure {name[1]!r} has no question")
-    if not still or "<svg" not in still[2]:
+    if not still:
         raise ValueError(f"the live figure {name[1]!r} has no still picture: without scripts there would be a hole")
-    svg, _, _ = themed_svg(still[2], prefix)
-    return html[: still.start()] + still[1] + svg + still[3] + html[still.end() :]
+    svg, _, _ = themed_svg(base64.b64decode(still[1]).decode("utf-8"), prefix)
+    return html[: still.start()] + svg + html[still.end() :]
 
 
 class LiveFigures(SphinxPostTransform):
@@ -104,8 +104,8 @@ class LiveFigure(SphinxDirective):
             figure = cls(**{name: self._value(cls, name, text) for name, text in self.options.items()})
         except (TypeError, ValueError, TraitError) as error:
             raise self.error(str(error)) from None
-        for module in (cls.__module__, "mamba_edu.widgets._figure", "mamba_edu.plots.stills"):
-            self.env.note_dependency(import_module(module).__file__)
+        for file in [*_bundle.FOLDER.glob("*.py"), *(_bundle.FOLDER.parent / "plots").glob("still*.py")]:
+            self.env.note_dependency(str(file))
         return [nodes.raw("", figure.html(), format="html")]
 
     def _value(self, cls, name, text):

@@ -1,8 +1,10 @@
 """`LiveFigure`: what every live figure is in Python. In a notebook a widget; in a file a picture with its state."""
 
+import base64
 import functools
 import html
 import json
+import re
 
 import traitlets
 
@@ -17,12 +19,23 @@ except ImportError as missing:
     ) from missing
 
 NOTE = "This figure moves on the book's page and in a running notebook."
+_PLACES = re.compile(r'\s(?:d|x|y|x1|y1|x2|y2|points|transform)="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point can't be seen, and the last digits are the processor's
+_FONTS = re.compile(r"(?<=font-family: )'[^;\"]*, (monospace|sans-serif)(?=[;\"])")  # ten names, of which one is there
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @functools.cache
 def _css():
     return theme_css() + (FOLDER / "kit.css").read_text(encoding="utf-8")
+
+
+def _picture(still):
+    """The still as an image in one piece: notebooks that nobody trusts yet, and GitHub, take an <svg> out of HTML."""
+    svg = _PLACES.sub(lambda attribute: _DECIMALS.sub(r"\1", attribute[0]), _FONTS.sub(r"\1", still.svg()))
+    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    width = round(96 * still.get_size_inches()[0])  # CSS pixels
+    return f'<img src="data:image/svg+xml;base64,{data}" width="{width}" alt="{html.escape(still.alt)}">'
 
 
 class LiveFigure(anywidget.AnyWidget):
@@ -79,7 +92,7 @@ class LiveFigure(anywidget.AnyWidget):
         return (
             f'<figure class="live-figure" data-figure="{self.name}" data-state="{state}">\n'
             f'<figcaption class="live-question">{html.escape(self.question)}</figcaption>\n'
-            f'<div class="live-still">{self.still().svg()}</div>\n'
+            f'<div class="live-still">{_picture(self.still())}</div>\n'
             f'<p class="live-note">{NOTE}</p>\n</figure>'
         )
 

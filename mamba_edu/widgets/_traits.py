@@ -3,7 +3,6 @@
 A wrong value raises TraitError, which names the figure, the trait, what came and what was expected; nothing changes.
 """
 
-import math
 from numbers import Integral, Real
 
 from traitlets import TraitType
@@ -20,7 +19,7 @@ class Number(TraitType):
 
     def validate(self, obj, value):
         real = isinstance(value, Real) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or not self.low <= value <= self.high:
+        if not real or not self.low <= value <= self.high:
             self.error(obj, value)
         return float(value)
 

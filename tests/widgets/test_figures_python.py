@@ -1,11 +1,13 @@
 """The figures from Python: traits both ways, errors by name, data by hand, and what a notebook keeps of them."""
 
+import base64
 import html
 import json
 import math
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -139,9 +141,10 @@ def test_what_a_notebook_keeps(cls):
     assert list(data) == ["application/vnd.jupyter.widget-view+json", "text/html", "text/plain"]
     page = data["text/html"]
     assert "<script" not in page and "javascript:" not in page
-    shape = r'<figure class="live-figure" data-figure="(\w+)" data-state="([^"]*)">\s*'
+    shape = r'<figure class="live-figure" data-figure="([\w-]+)" data-state="([^"]*)">\s*'
     shape += r'<figcaption class="live-question">([^<]+)</figcaption>\s*'
-    shape += r'<div class="live-still"><svg .*</svg>\s*</div>\s*<p class="live-note">[^<]+</p>\s*</figure>'
+    shape += r'<div class="live-still"><img src="data:image/svg\+xml;base64,[\w+/=]+" width="\d+" alt="[^"]+"></div>\s*'
+    shape += r'<p class="live-note">[^<]+</p>\s*</figure>'
     name, state, question = re.fullmatch(shape, page, re.DOTALL).groups()
     assert widgets.figure_class(name) is cls and html.unescape(question) == cls().question and question.endswith("?")
     assert json.loads(html.unescape(state)) == cls().snapshot()
@@ -153,12 +156,24 @@ def test_the_kept_form_is_the_same_each_time(cls):
     assert cls().html() == cls().html()
 
 
+@pytest.mark.parametrize("cls", FIGURES)
+def test_the_picture_in_the_kept_form_is_the_still(cls):
+    figure = cls()
+    source, alt = re.search(r'base64,([^"]*)"[^>]* alt="([^"]*)"', figure.html()).groups()
+    kept, still = base64.b64decode(source).decode("utf-8"), figure.still()
+    assert html.unescape(alt) == still.alt and f"<title>{html.escape(still.alt, quote=False)}</title>" in kept
+    words = [re.findall(r">([^<>\n]+)</text>", svg) for svg in (kept, still.svg())]
+    assert words[0] == words[1] and len(words[0]) > 5
+    assert not re.search(r" [dxy]=\"[^\"]*\.\d{3}", kept) and not re.search(r"font-family: '", kept)
+    ElementTree.fromstring(kept)
+
+
 def test_the_kept_form_escapes_what_a_reader_types():
     text = "\"><script>'&</figure>"
     page = widgets.Selection(text=text, question="<b>& why?").html()
     assert page.count("<script") == 0 and page.count("</figure>") == 1 and "<b>" not in page
     state = json.loads(html.unescape(re.search(r'data-state="([^"]*)"', page)[1]))
-    assert state["text"] == text and "<title>The bytes of" in page
+    assert state["text"] == text and page.count('alt="The bytes of') == 1
 
 
 @pytest.mark.parametrize("traits", [*CASES, {"text": "\x00\n", "selective": True}])

@@ -1,5 +1,6 @@
 """Live figures in a built book: a notebook's and a page's, two alike on one page, and pages that have none."""
 
+import base64
 import functools
 import html as entities
 import json
@@ -189,9 +190,10 @@ def test_in_print_the_picture_is_back(book, browser):
     assert seen == [True, False]
 
 
+PLAIN = base64.b64encode(b'<svg viewBox="0 0 9 9"><path/></svg>').decode()
 FAULTS = {
-    "no still": (lambda text: re.sub(r"<svg.*</svg>", "", text, flags=re.DOTALL), "has no still picture"),
-    "no title": (lambda text: re.sub(r"<title>.*</title>", "", text, flags=re.DOTALL), "has no <title>"),
+    "no still": (lambda text: re.sub(r"<img [^>]*>", "", text), "has no still picture"),
+    "no title": (lambda text: re.sub('base64,[^"]*', f"base64,{PLAIN}", text), "has no <title>"),
     "no question": (lambda text: re.sub(r"(live-question\">)[^<]*", r"\1", text), "has no question"),
     "no state": (lambda text: text.replace("data-state=", "data-other="), "has no data-state"),
     "broken state": (lambda text: text.replace('data-state="{', 'data-state="'), "Expecting|Extra data"),

@@ -118,6 +118,8 @@ def test_a_file_imports_only_what_lies_to_its_left(path):
         ("model", "mamba_edu.generate"),
         ("conv", "mamba_edu.S6"),
         ("checks", "mamba_edu.widgets"),
+        ("plots", "mamba_edu.widgets"),
+        ("scan", "mamba_edu.widgets.Selection"),
     ],
 )
 def test_the_arrows_hold_against_a_wrong_import(room, name):

@@ -56,7 +56,8 @@ def python(wheel, tmp_path_factory):
 def test_the_wheel_holds_every_file_of_the_package(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = {name for name in repository_files() if name.startswith("mamba_edu/")}
-    assert any(not name.endswith(".py") for name in wanted), "the corpus at least is data"
+    kinds = {Path(name).suffix for name in wanted}
+    assert {".gz", ".js", ".css", ".json"} <= kinds, "the corpus, the live figures' files and the records are data"
     assert sorted(wanted - packed) == []
 
 
@@ -64,6 +65,24 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     packed = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in packed} == {"mamba_edu"}
     assert {"LICENSE", "LICENSE-TEXT"} <= {name.rpartition("licenses/")[2] for name in packed}
+
+
+def test_the_installed_figures_have_their_scripts_and_styles(python, tmp_path):
+    code = (
+        "import pathlib, sys\n"
+        "from mamba_edu import widgets\n"
+        "assert pathlib.Path(sys.prefix) in pathlib.Path(widgets.__file__).parents\n"
+        "figures = [widgets.figure_class(name)() for name in widgets._HOME.values()]\n"
+        "for figure in figures:\n"
+        "    sent = figure.get_state()\n"
+        "    assert 'export default' in sent['_esm'] and '.live-stage' in sent['_css'] and '--ss-h' in sent['_css']\n"
+        "    assert '<figure class=' in figure.html()\n"
+        "print(len(figures))\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=clean)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
 
 
 def test_the_installed_package_works_away_from_the_repository(python, tmp_path):

@@ -14,7 +14,8 @@ from site_book import ROOT
 from mamba_edu import selective_scan
 from mamba_edu.plots import cover
 
-TEXTS = [cover.WIDE, cover.NARROW]
+TEXTS = [cover.WIDE, cover.WIDE[slice(*cover.NARROW)]]
+CLOSING = cover.WIDE.index("]]")
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -43,26 +44,63 @@ def test_selection_holds_the_link_and_clears_it(text):
     assert fixed[end, 0] < 0.1 and fixed[end + 2 :].max() > 0.5
 
 
+def test_what_is_left_by_hand():
+    """0.8 to the power of the bytes that have passed, for the bracket and for each letter outside the link."""
+    place, keep = CLOSING + 4, 0.8
+    link = range(cover.WIDE.index("[["), CLOSING + 2)
+    strangers = [t for t in range(place + 1) if t not in link and cover.WIDE[t].isalpha()]
+    left = cover.left(cover.WIDE, *cover.fixed_rule(cover.WIDE, keep), place)
+    assert left.bracket == pytest.approx(keep ** (place - link[0] - 1), rel=1e-9)
+    assert left.outside == pytest.approx(sum(keep ** (place - t) for t in strangers), rel=1e-9)
+    assert left.letters == len(strangers) > 35
+    for t in range(len(cover.WIDE)):
+        assert cover.left(cover.WIDE, *cover.selective_rule(cover.WIDE), t).outside == 0
+
+
+def test_no_fixed_step_keeps_the_bracket_alone():
+    """The page's question: what keeps as much of the bracket as selection does keeps most of the rest with it."""
+    chosen = cover.left(cover.WIDE, *cover.selective_rule(cover.WIDE), CLOSING)
+    lefts = [
+        cover.left(cover.WIDE, *cover.fixed_rule(cover.WIDE, keep), CLOSING) for keep in np.linspace(0.5, 0.999, 500)
+    ]
+    equal = [left for left in lefts if round(left.bracket, 2) == round(chosen.bracket, 2)]
+    assert equal and all(left.outside > 24 for left in equal)
+    assert all(left.bracket < 0.7 for left in lefts if left.outside < 12)
+
+
 def test_the_caption_says_what_is_drawn():
-    caption = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
-    text, rows = cover.WIDE, cover.channels(cover.WIDE)
-    end, u = text.index("]]"), cover.one_hot(cover.WIDE, cover.channels(cover.WIDE))
-    held, faded = (cover.states(u, *rule(text))[end, 0] for rule in (cover.selective_rule, cover.fixed_rule))
+    caption = re.sub(r"\s+", " ", (ROOT / "book" / "index.md").read_text(encoding="utf-8"))
+    text = cover.WIDE
+    rules = (cover.selective_rule(text), cover.fixed_rule(text))
+    held, faded = (cover.left(text, *rule, cover.STEP).bracket for rule in rules)
     assert len(text) == 66 and "Sixty-six bytes" in caption
-    assert rows[0] == "["
-    assert f"{held:.2f} of its" in re.sub(r"\s+", " ", caption) and f"above and {faded:.2f}" in re.sub(
-        r"\s+", " ", caption
-    )
-    assert f"{np.exp(-cover.KEEP):.2f}" == "0.99" and f"{np.exp(-cover.FIXED):.1f}" == "0.8"
+    assert cover.channels(text)[0] == "[" and cover.STEP == CLOSING
+    assert f"begins to close, {held:.2f} of its bracket is left above and {faded:.2f} below" in caption
+    assert f"Raise the {cover.FIXED:g} until {held:.2f} is left there" in caption
+    assert f"{np.exp(-cover.KEEP):.2f}" == "0.99" and f"Below, {cover.FIXED:g} is kept at every byte" in caption
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_the_drawing_is_well_formed_and_named(text):
-    root = ElementTree.fromstring(cover.cover_svg(text))
+@pytest.mark.parametrize("columns", [None, cover.NARROW])
+@pytest.mark.parametrize("step, keep", [(cover.STEP, 0.8), (0, 0.5), (65, 0.999)])
+def test_the_drawing_is_well_formed_and_named(columns, step, keep):
+    svg = cover.cover_svg(step, keep, columns)
+    root = ElementTree.fromstring(svg)
     assert "fade" in root[0].text and root[0].tag.endswith("title")
-    letters = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text") if len(node.text) == 1]
-    assert "".join(letters) == text.replace(" ", "")
-    assert not re.search(r"nan|inf\b", cover.cover_svg(text))
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    shown = cover.WIDE[slice(*(columns or (0, 66)))]
+    letters = [node.text for node in texts if "cover-label" not in node.get("class", "")]
+    assert "".join(letters) == shown.replace(" ", "")
+    assert not re.search(r"nan|inf\b", svg)
+    left = [
+        cover.left(cover.WIDE, *rule(cover.WIDE), step)
+        for rule in (cover.selective_rule, lambda t: cover.fixed_rule(t, keep))
+    ]
+    words = [" ".join(node.itertext()) for node in texts if "With" in "".join(node.itertext())]
+    for amount, said in zip(left, words, strict=True):
+        assert f"{amount.outside:.1f}" in said and f"{amount.letters} " in said
+        assert (f"{amount.bracket:.2f}" if step > 42 else "[ has not come") in said
+    faint = [node for node in root.iter("{http://www.w3.org/2000/svg}g") if node.get("opacity")]
+    assert len(faint) == 1 and (len(faint[0]) == 0) == (step == 65)
 
 
 def test_the_readme_shows_the_same_picture():
@@ -75,4 +113,4 @@ def test_the_bytes_are_in_enwik8():
     if not files or files[0].suffix != ".gz":
         pytest.skip("needs the real bytes: MAMBA_EDU_DATA")
     data = gzip.decompress(files[0].read_bytes())
-    assert data[21434:].startswith(cover.WIDE.encode()) and cover.NARROW in cover.WIDE
+    assert data[21434:].startswith(cover.WIDE.encode())

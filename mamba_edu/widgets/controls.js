@@ -168,7 +168,7 @@ class Player extends Control {
   }
 
   range() {
-    return { min: 0, max: this.last, now: this.now };
+    return { min: 0, max: this.last, now: this.now, page: Math.min(10, Math.ceil(this.last / 4)) };
   }
 
   start() {

@@ -299,7 +299,8 @@ class Handle {
 
   place(state) {
     Object.assign(this, state);
-    const { min, max, now } = this.panel.act.range(this.trait);
+    const { min, max, now, page = 10 } = this.panel.act.range(this.trait);
+    this.page = page; // steps
     const says = { "aria-label": this.label, "aria-valuetext": this.value, "aria-valuemin": min, "aria-valuemax": max };
     const values = { ...says, "aria-valuenow": this.flip ? min + max - now : now, "data-trait": this.trait };
     for (const [key, value] of Object.entries(values)) this.node.setAttribute(key, value);
@@ -332,7 +333,7 @@ class Handle {
   }
 
   #key(event) {
-    const turns = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+    const turns = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -this.page, PageUp: this.page };
     const ends = { Home: -Infinity, End: Infinity };
     const by = turns[event.key] ?? ends[event.key];
     if (by === undefined) return;

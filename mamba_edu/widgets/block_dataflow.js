@@ -176,10 +176,11 @@ function describe(s, d, view) {
   const seen = (row) => (i >= SCAN && row[0] ? "all that has come in" : row.indexOf(1) === LAST ? "“n” alone" : `“${letters(row)}”`);
   const [own, reach] = [seen(d.own[i]), seen(d.reach[i])];
   const through = own === reach ? "" : `; through the boxes before it, ${reach}`;
-  const keeps = d.state[i] ? `keeps ${whole(d.state[i] * FLOAT)} bytes for the next token` : "keeps nothing";
-  const part = i ? `${share(d.weights[i], d)} of the block's weights` : `${whole(d.weights[i])} weights of its own, outside the block`;
+  const all = `the ${whole(d.kept * FLOAT)} bytes that the block keeps for the next token`;
+  const keeps = d.state[i] ? `${whole(d.state[i] * FLOAT)} of ${all} are its own` : `None of ${all} are its own`;
+  const part = i ? `${share(d.weights[i], d)} of the block's weights` : `${whole(d.weights[i])} weights, outside the block`;
   const weights = view.revealed ? ` It has ${d.weights[i] ? part : "no weights"}.` : "";
-  return `${d.names[i]} itself sees ${own}${through}. It ${keeps}.${weights}`;
+  return `${d.names[i]} itself sees ${own}${through}. ${keeps}.${weights}`;
 }
 
 function equation(s, d, view) {

@@ -20,7 +20,8 @@ _LAYOUT = """() => {
   for (const image of document.images)
     if (!image.hasAttribute("alt") || /\\.(svg|png)$/.test(image.alt)) found.push(`no alt: ${image.src}`);
   for (const svg of document.querySelectorAll("svg:not([aria-hidden=true], .katex svg)"))
-    if (!svg.querySelector(":scope > title")?.textContent.trim()) found.push("a drawing without title");
+    if (!svg.querySelector(":scope > title")?.textContent.trim() && !svg.getAttribute("aria-label"))
+      found.push("a drawing without title");
   const levels = [...document.querySelectorAll("main h1, main h2, main h3, main h4, main h5")]
     .filter((e) => !hidden(e)).map((e) => +e.tagName[1]);
   if (levels.filter((l) => l === 1).length !== 1) found.push(`headings: ${levels.filter((l) => l === 1).length} h1`);

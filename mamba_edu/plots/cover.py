@@ -149,10 +149,13 @@ def _numbers(amount, came, narrow):
     def strong(words):
         return f'<tspan fill="{LIGHT["h"]}" font-weight="600">{words}</tspan>'
 
-    bracket = f"{strong(f'{amount.bracket:.2f}')} of [ is left, " if came else "[ has not come, "
-    letters = f"{amount.letters} outside" if narrow else f"the {amount.letters} letters outside the link"
-    others = f"{strong(f'{amount.outside:.1f}')} of {letters}"
-    return f'<tspan dx="12" fill="{LIGHT["muted"]}">{bracket}{others}</tspan>'
+    bracket, others = strong(f"{amount.bracket:.2f}"), strong(f"{amount.outside:.1f}")
+    letters = f"{amount.letters}" if narrow else f"the {amount.letters} letter{'' if amount.letters == 1 else 's'}"
+    is_left, outside_it = ("left", "outside") if narrow else ("is left", "outside the link")
+    said = f"{bracket} of [[ {is_left}, {others} of {letters} {outside_it}"
+    if not came:
+        said = f"[[ has not come, {others} of {letters} left"
+    return f'<tspan dx="12" fill="{LIGHT["muted"]}">{said}</tspan>'
 
 
 def _staff(rows, top, width):
@@ -166,7 +169,7 @@ def _lines(guides, playhead, bottom):
     return (
         f'<path d="{dashes}" stroke="{LIGHT["muted"]}" stroke-width=".7" stroke-dasharray="2 3" fill="none"/>'
         f'<path d="M{playhead} 28V{bottom:g}" stroke="{LIGHT["ink"]}" fill="none"/>'
-        f'<circle cx="{playhead}" cy="33" r="5.5" fill="{LIGHT["ink"]}"/>'
+        f'<circle cx="{playhead}" cy="31" r="5.5" fill="{LIGHT["ink"]}"/>'
     )
 
 

@@ -98,7 +98,7 @@ def test_the_drawing_is_well_formed_and_named(columns, step, keep):
     words = [" ".join(node.itertext()) for node in texts if "With" in "".join(node.itertext())]
     for amount, said in zip(left, words, strict=True):
         assert f"{amount.outside:.1f}" in said and f"{amount.letters} " in said
-        assert (f"{amount.bracket:.2f}" if step > 42 else "[ has not come") in said
+        assert (f"{amount.bracket:.2f}" if step > 42 else "[[ has not come") in said
     faint = [node for node in root.iter("{http://www.w3.org/2000/svg}g") if node.get("opacity")]
     assert len(faint) == 1 and (len(faint[0]) == 0) == (step == 65)
 

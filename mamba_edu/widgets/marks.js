@@ -141,7 +141,7 @@ export class Panel {
     if (this.canvas && !this.cellsOnCanvas) this.canvas.hidden = true;
     this.svg.setAttribute("role", this.known.size ? "group" : "img");
     this.svg.setAttribute("aria-label", this.title.textContent || this.spec.label || this.spec.name);
-    this.svg.classList.toggle("live-pick", Boolean(this.pick));
+    this.svg.setAttribute("class", this.pick ? "live-pick" : "");
   }
 
   add(tag, attributes, ...children) {

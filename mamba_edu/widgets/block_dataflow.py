@@ -62,16 +62,14 @@ class BlockDataflow(LiveFigure):
         return block_still(self.data(), STAGES, self.d_model, self.expand, self.d_conv, self.d_state, self.stage)
 
 
-def stages_of(layer, x, apart=False):
+def stages_of(layer, x):
     """Run a `ResidualLayer` box by box, x: (b, l, d_model) -> [(input, output)] of `STAGES`; the last is layer(x).
 
-    Two inputs of a stage are side by side on the last axis. apart: cut the graph before each stage, so that a gradient
-    ends at the stage's own input.
+    Two inputs of a stage are side by side on the last axis.
     """
     block, done = layer.mixer, []
 
     def run(stage, given):
-        given = given.detach().requires_grad_() if apart else given
         done.append((given, stage(given)))
         return done[-1][1]
 
@@ -96,8 +94,8 @@ def visible(d_conv):
         config = MambaConfig(d_model=4, n_layer=1, d_state=2, d_conv=d_conv)
         layer = ResidualLayer(config, backend="reference").double()
         x = torch.randn(1, TOKENS, 4, dtype=torch.float64, requires_grad=True)
-    own = [_moved(given, out) for given, out in stages_of(layer, x, apart=True)]
-    reach = [_moved(x, out) for _, out in stages_of(layer, x)]
+    done = stages_of(layer, x)
+    own, reach = ([_moved(start, out) for start, out in pairs] for pairs in (done, [(x, out) for _, out in done]))
     return torch.stack(own), torch.stack(reach)
 
 

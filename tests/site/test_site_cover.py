@@ -103,6 +103,50 @@ def test_the_drawing_is_well_formed_and_named(columns, step, keep):
     assert len(faint) == 1 and (len(faint[0]) == 0) == (step == 65)
 
 
+WIDTHS = (320, 390, 500, 596, 597, 640, 700, 760, 761, 991, 992, 1280, 1400)
+
+
+def test_nothing_jumps_when_the_script_takes_over(html, browser):
+    """Picture and moving figure are as high as each other at every width, and nothing reaches over the edge."""
+    sizes = {}
+    for scripts in (False, True):
+        context = browser.new_context(java_script_enabled=scripts, reduced_motion="reduce")
+        page = context.new_page()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto((html / "book" / "index.html").as_uri())
+            if scripts:
+                page.locator('figure.live-figure[data-ready="true"]').wait_for(timeout=10_000)
+                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert over == 0, f"{over} pixels wider than {width}"
+            figure = page.locator("figure.live-figure").bounding_box()
+            picture = page.locator(".live-canvas svg" if scripts else ".live-still svg:visible").bounding_box()
+            sizes.setdefault(width, []).append((figure["height"], picture["height"], picture["width"]))
+        context.close()
+    for width, (before, after) in sizes.items():
+        for one, other in zip(before, after, strict=True):
+            assert abs(one - other) < 1, (width, before, after)
+
+
+@pytest.mark.parametrize("width, columns", [(1280, None), (390, cover.NARROW)])
+def test_without_scripts_and_in_print_the_picture_stands(html, browser, width, columns):
+    shown = cover.WIDE[slice(*(columns or (0, 66)))].replace(" ", "")
+    for scripts, media in [(False, "screen"), (True, "print")]:
+        context = browser.new_context(java_script_enabled=scripts, viewport={"width": width, "height": 800})
+        page = context.new_page()
+        page.goto((html / "book" / "index.html").as_uri())
+        if scripts:
+            page.locator('figure.live-figure[data-ready="true"]').wait_for(timeout=10_000)
+        page.emulate_media(media=media)
+        stills = page.locator(".live-still svg:visible")
+        letters = stills.locator(".cover-bytes text").all_text_contents()
+        seen = [stills.count(), "".join(letters), page.locator(".live-stage:visible").count()]
+        note = page.locator(".live-note").is_visible()
+        context.close()
+        assert seen == [1, shown, 0], (scripts, media)
+        assert note or scripts
+
+
 def test_the_readme_shows_the_same_picture():
     assert (ROOT / "book" / "static" / "cover.svg").read_text(encoding="utf-8") == cover.standalone_svg()
 

@@ -70,10 +70,13 @@ def test_first_screen_of_the_cover(html, address, visit):
         for what in ["h1", ".cover-subtitle p", ".cover-line p", ".cover-start a"]:
             box = page.locator(what).first.bounding_box()
             assert box and box["y"] >= 0 and box["y"] + box["height"] <= height, (what, box)
-        picture = page.locator(".cover-picture svg:visible")
-        assert picture.count() == 1
-        box = picture.bounding_box()
-        assert box["y"] + box["height"] <= height and box["width"] > 0.85 * width
+        page.locator('figure.live-figure[data-ready="true"]').wait_for(timeout=10_000)
+        assert page.locator(".live-still").is_hidden()
+        controls = [".live-player button", ".live-player input", ".live-slider input", ".live-reset", ".live-handle"]
+        for what in [".live-canvas svg", *controls]:
+            box = page.locator(f"{what}:visible").first.bounding_box()
+            assert box and box["y"] + box["height"] <= height, (what, box)
+        assert page.locator(".live-canvas svg").bounding_box()["width"] > 0.85 * width
 
 
 def test_theme_switch(html, address, visit):

@@ -17,4 +17,5 @@ def theme_css():
     """`--ss-NAME` for every colour of the palette, light and dark."""
     light, dark = ("".join(f"--ss-{name}:{pair[i]};" for name, pair in PALETTE.items()) for i in (0, 1))
     scopes = ",".join(f"{home} .live-figure" for home in DARK)
-    return f".live-figure{{{light}color-scheme:light}}\n{scopes}{{{dark}color-scheme:dark}}\n"
+    edge = "figure.live-figure{padding-inline:18px}"  # here its paper is not the page's: words keep off its edge
+    return f".live-figure{{{light}color-scheme:light}}\n{scopes}{{{dark}color-scheme:dark}}\n{edge}\n"

@@ -1,4 +1,4 @@
-"""Pictures of the part *Selection*: the block as a diagram, who influences whom, size against depth, parameters."""
+"""Pictures of the part *Selection*: the block as a diagram, who influences whom, size against depth."""
 
 from itertools import pairwise
 
@@ -162,34 +162,6 @@ def size_by_depth(profiles, ylabel):
     last = {label: next(v for v in reversed(values) if v) for label, values in profiles.items()}
     _label_ends(axes, len(values) + 0.3, last, colours, log=True)
     axes.grid(axis="y")
-    return figure
-
-
-def parameter_bars(counts):
-    """Parameters of each part as one bar, largest first. counts: {part: number}. Returns a figure."""
-    total = sum(counts.values())
-    parts = sorted(counts, key=counts.get, reverse=True)
-    alt = "Parameters by part: " + ", ".join(f"{part} {counts[part]:,} ({counts[part] / total:.0%})" for part in parts)
-    figure, axes = new_figure(7.4, 0.34 * len(parts) + 0.7, alt + ".")
-    rows = np.arange(len(parts))
-    scan_parts = {"x_proj", "dt_proj", "A_log", "D"}
-    axes.barh(
-        rows, [counts[p] for p in parts], color=[LIGHT["h"] if p in scan_parts else LIGHT["muted"] for p in parts]
-    )
-    for row, part in zip(rows, parts):
-        axes.text(
-            counts[part] + total * 0.008,
-            row,
-            f"{counts[part]:,}  ({counts[part] / total:.1%})",
-            va="center",
-            fontsize=9,
-            color=LIGHT["ink"],
-        )
-    axes.set_yticks(rows, parts)
-    axes.tick_params(length=0)
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1.22 * max(counts.values())), xticks=[])
-    axes.spines[["bottom"]].set_visible(False)
     return figure
 
 

@@ -18,7 +18,7 @@ let made = 0;
 /** The control that `spec` describes; act: changes traits. */
 export function makeControl(spec, act) {
   const kinds = { slider: Slider, choice: Choice, text: Text, player: Player };
-  if (!(spec.kind in kinds)) {
+  if (!Object.hasOwn(kinds, spec.kind)) {
     throw new TypeError(`kind must be one of ${Object.keys(kinds).join(", ")}, got ${JSON.stringify(spec.kind)}`);
   }
   return new kinds[spec.kind](spec, act);

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from core_page import CorePage, difference
+from figure_page import SCREENS, FigurePage
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +51,31 @@ def draw():
 
     normal.between = between
     return normal
+
+
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """The screens on which the figures are tested, by their names in `SCREENS`."""
+    made = {}
+    for name, (width, theme, touch) in SCREENS.items():
+        size = {"width": width, "height": 844 if touch else 1400}
+        made[name] = browser.new_context(viewport=size, color_scheme=theme, has_touch=touch, is_mobile=touch)
+    yield made
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def at(contexts, tmp_path):
+    """at(cls, screen, count=1) -> a fresh `FigurePage`; when the test ends, its console must have been silent."""
+    pages = []
+
+    def open_page(cls, screen="wide-light", count=1):
+        pages.append(FigurePage(contexts[screen], tmp_path, cls, SCREENS[screen][1], count))
+        return pages[-1]
+
+    yield open_page
+    said = [line for page in pages for line in page.complaints]
+    for page in pages:
+        page.page.close()
+    assert said == []

@@ -1,0 +1,294 @@
+"""Every live figure in a browser: each control by keyboard, mouse and finger, to its ends, and back to the start."""
+
+import pytest
+from figure_page import SCREENS, differ, figures
+
+# ---- keyboard ------------------------------------------------------------------------------------------------------
+
+FOCUS = """() => { const e = document.activeElement; return e.closest(".live-stage") ? [e.id, e.dataset.handle ?? "",
+  e.dataset.trait ?? "", e.textContent].join("/") : null; }"""
+TABBABLE = """(stage) => [...stage.querySelectorAll("button, input, select, [tabindex='0']")]
+  .filter((e) => !e.disabled && e.getClientRects().length && (e.type !== "radio" || e.checked))
+  .map((e) => [e.id, e.dataset.handle ?? "", e.dataset.trait ?? "", e.textContent].join("/"))"""
+
+
+@figures
+def test_tab_goes_through_all_of_it(cls, at):
+    page = at(cls)
+    wanted = page.stage.evaluate(TABBABLE)
+    met = []
+    for _ in wanted:
+        page.page.keyboard.press("Tab")
+        met.append(page.page.evaluate(FOCUS))
+    assert met == wanted, "in the order in which they stand, and nothing between them"
+
+
+@figures
+@pytest.mark.parametrize("screen, revealed", [("wide-light", False), ("phone-dark", True)])
+def test_each_control_by_keyboard(cls, screen, revealed, at):
+    page = at(cls, screen)
+    for kind, turn in {"input[type=range]": by_keyboard_range, "fieldset": by_keyboard_choice,
+                       "select": by_keyboard_list, "input[type=text]": by_keyboard_text}.items():  # fmt: skip
+        for control in page.all(kind):
+            page.reset(revealed)
+            turn(page, control)
+
+
+def by_keyboard_range(page, control):
+    page.enable(control)
+    trait, low, high, step = control.evaluate("(e) => [e.dataset.trait, +e.min, +e.max, +e.step]")
+    control.focus()
+    page.press("End")
+    first = page.press("Home")
+    assert page.number(trait) == low
+    page.press("ArrowRight")
+    assert page.number(trait) == pytest.approx(low + step)
+    differ(first, page.press("PageUp"), f"{trait}, a tenth of its way,")
+    last = page.press("End")
+    assert page.number(trait) == high
+    differ(first, last, trait, "words")
+    page.press("ArrowLeft")
+    assert page.number(trait) == pytest.approx(high - step)
+    differ(last, page.press("PageDown"), f"{trait}, a tenth of its way back,")
+
+
+def by_keyboard_list(page, select):
+    select.focus()
+    first, last = page.press("Home"), page.press("End")
+    differ(first, last, "the list")
+    assert select.evaluate("(e) => e.selectedIndex === e.options.length - 1")
+    differ(last, page.press("ArrowUp"), "the list's arrow")
+
+
+def by_keyboard_choice(page, group):
+    inputs = group.locator("input").all()
+    group.locator("input:checked").focus()
+    seen = [page.look()]
+    for _ in inputs[1:]:
+        seen.append(page.press("ArrowRight"))
+        differ(seen[-2], seen[-1], "a choice", "words")
+    back = page.press("ArrowRight")  # once round
+    assert back["state"] == seen[0]["state"] and back["drawing"] == seen[0]["drawing"]
+
+
+def by_keyboard_text(page, control):
+    longest = control.evaluate("(e) => eyes.longest(e)")
+    control.focus()
+    before = page.press("Control+a")
+    page.page.keyboard.type("[" * longest)
+    full = page.look()
+    differ(before, full, "the text", "words")
+    assert control.get_attribute("aria-invalid") == "false"
+    error = page.stage.locator(f"#{control.get_attribute('aria-describedby')}")
+    too_long = page.press("[")
+    assert control.get_attribute("aria-invalid") == "true" and str(longest) in error.inner_text()
+    empty = page.press("Control+a", "Delete")
+    assert control.get_attribute("aria-invalid") == "true" and error.inner_text()
+    assert full["drawing"] == too_long["drawing"] == empty["drawing"], "what is wrong changes nothing"
+    page.page.keyboard.type("é")
+    short = page.look()
+    assert control.get_attribute("aria-invalid") == "false" and not error.inner_text()
+    differ(full, short, "the text of one letter", "words")
+
+
+@figures
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_each_button_by_keyboard(cls, key, at):
+    page = at(cls)
+    for button in page.all(".live-presets button:not(.live-reset), .live-show"):
+        button.focus()
+        before = page.look()
+        differ(before, page.press(key), button.inner_text(), "words")
+
+
+# ---- pointer -------------------------------------------------------------------------------------------------------
+
+
+@figures
+@pytest.mark.parametrize("screen, revealed", [("wide-dark", True), ("phone-light", False)])
+def test_each_control_by_pointer(cls, screen, revealed, at):
+    page = at(cls, screen)
+    touch = SCREENS[screen][2]
+    for control in page.all("input[type=range]"):
+        page.reset(revealed)
+        page.enable(control)
+        (by_finger_range if touch else by_mouse_range)(page, control)
+    for label in page.all(".live-segments label"):
+        before, chosen = page.look(), label.evaluate("(e) => e.control.checked")
+        label.tap() if touch else label.click()
+        after = page.look()
+        assert label.evaluate("(e) => e.control.checked")
+        if not chosen:
+            differ(before, after, label.inner_text(), "words")
+    page.reset(revealed)
+    for select in page.all("select"):
+        before = page.look()
+        for end in select.evaluate("(e) => [e.options[1].value, e.options[e.options.length - 1].value]"):
+            select.select_option(end)
+            after = page.look()
+            differ(before, after, "the list")
+            before = after
+
+
+def by_finger_range(page, control):
+    trait, low, high = control.evaluate("(e) => [e.dataset.trait, +e.min, +e.max]")
+    box, seen = control.bounding_box(), []
+    for x, end in [(box["width"] - 2, high), (2, low)]:
+        control.tap(position={"x": x, "y": box["height"] / 2})
+        seen.append(page.look())
+        assert page.number(trait) == end
+    differ(*seen, f"{trait} by finger", "words")
+
+
+def by_mouse_range(page, control):
+    """Pressed at the low end of the track, drawn to its middle and beyond the high end: drawn all the way, too."""
+    trait, low, high = control.evaluate("(e) => [e.dataset.trait, +e.min, +e.max]")
+    control.scroll_into_view_if_needed()
+    box, mouse, seen = control.bounding_box(), page.page.mouse, []
+    y = box["y"] + box["height"] / 2
+    mouse.move(box["x"] + 2, y)
+    mouse.down()
+    for share in (0, 0.5, 1.2):
+        mouse.move(box["x"] + 2 + share * box["width"], y, steps=2)
+        seen.append(page.look())
+        assert {0: page.number(trait) == low, 1.2: page.number(trait) == high}.get(
+            share, low < page.number(trait) < high
+        )
+    mouse.up()
+    mouse.move(2, 2)
+    differ(seen[0], seen[1], f"{trait} by mouse to its middle")
+    differ(seen[0], seen[2], f"{trait} by mouse", "words")
+
+
+# ---- handles -------------------------------------------------------------------------------------------------------
+
+
+UP, DOWN = ("ArrowRight", "ArrowUp", "PageUp"), ("ArrowLeft", "ArrowDown", "PageDown")
+
+
+def handle_names(page):
+    return page.stage.evaluate("(s) => [...s.querySelectorAll('.live-handle')].map((e) => e.dataset.handle)")
+
+
+def each_handle(page, act):
+    """Do `act(handle, its name)` with every handle that any choice and the answer bring; returns their names."""
+    done = set()
+
+    def those_here():
+        for name in handle_names(page):
+            if name not in done:
+                done.add(name)
+                act(page.stage.locator(f'.live-handle[data-handle="{name}"]'), name)
+
+    for revealed in (False, True):
+        page.reveal(revealed)
+        those_here()
+        for label in page.all(".live-segments label"):
+            label.click()
+            page.look()
+            those_here()
+    return done
+
+
+def assert_twin(page, handle, name):
+    """Handle and native control stand at the same value, within the control's rounding."""
+    trait, low, high, now = handle.evaluate(
+        "(e) => [e.dataset.trait, ...['min', 'max', 'now'].map((k) => +e.getAttribute(`aria-value${k}`))]"
+    )
+    assert low <= now <= high, name
+    step = page.stage.locator(f'[data-trait="{trait}"]').last.evaluate("(e) => Number(e.step) || 1")
+    twin = page.number(trait)
+    offs = [abs(twin - now), abs(twin - (low + high - now))]  # the second where more lies to the left
+    assert min(offs) <= step / 2 + 1e-9 or (twin == -1 and now == low), f"{name} at {now}, its twin at {twin}"
+    return twin
+
+
+def knob(handle):
+    return handle.locator(".live-knob").evaluate(
+        "(e) => (({left, right, top, bottom}) => [(left + right) / 2, (top + bottom) / 2])(e.getBoundingClientRect())"
+    )
+
+
+@figures
+def test_each_handle_by_mouse(cls, at):
+    page = at(cls)
+    mouse = page.page.mouse
+
+    def drag(handle, name):
+        handle.focus()
+        page.press("Home", *["PageUp"] * 2, "PageDown")  # away from where a drag could not go
+        moved = {}
+        for axis in (0, 1):
+            for way in (-60, 60, 3000):
+                before, start, twin = page.look(), knob(handle), page.number(handle.get_attribute("data-trait"))
+                target = [start[0] + way * (axis == 0), start[1] + way * (axis == 1)]
+                mouse.move(*start)
+                mouse.down()
+                mouse.move(*target, steps=2)
+                after = page.look()
+                mouse.up()
+                mouse.move(2, 2)
+                shift = knob(handle)[axis] - start[axis]
+                assert shift * way >= 0, f"{name} runs away from the mouse"
+                if assert_twin(page, handle, name) != twin:
+                    differ(before, after, f"{name} by mouse", "words")
+                    moved[axis, way > 0] = True
+        assert len({axis for axis, _ in moved}) == 1 and len(moved) == 2, f"{name} by mouse moves {list(moved)}"
+
+    each_handle(page, drag)
+
+
+@figures
+def test_each_handle_by_finger(cls, at):
+    page = at(cls, "phone-dark")
+    fingers = page.page.context.new_cdp_session(page.page)
+
+    def touch(kind, *points):
+        points = [{"x": x, "y": y} for x, y in points]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def drag(handle, name):
+        handle.scroll_into_view_if_needed()
+        trait = handle.get_attribute("data-trait")
+        seen, at_first = {page.number(trait)}, page.page.evaluate("scrollY")
+        for dx, dy in [(90, 0), (-180, 0), (0, 60), (0, -120)]:
+            x, y = knob(handle)
+            touch("touchStart", (x + 12, y + 12))  # beside the knob, inside its 44 px
+            touch("touchMove", (x + 12 + dx / 2, y + 12 + dy / 2))
+            touch("touchMove", (x + 12 + dx, y + 12 + dy))
+            touch("touchEnd")
+            page.look()
+            seen.add(assert_twin(page, handle, name))
+        assert len(seen) >= 2, f"{name} does not follow the finger"
+        assert page.page.evaluate("scrollY") == at_first, "the page scrolls under the finger"
+
+    each_handle(page, drag)
+
+
+@figures
+def test_each_handle_by_keyboard(cls, at):
+    page = at(cls)
+
+    def keys(handle, name):
+        low, high = handle.evaluate("(e) => ['min', 'max'].map((k) => +e.getAttribute(`aria-value${k}`))")
+        now = lambda: float(handle.get_attribute("aria-valuenow"))  # noqa: E731
+        handle.focus()
+        last = page.press("End")
+        assert now() == pytest.approx(high)
+        first = page.press("Home")
+        assert now() == pytest.approx(low)
+        differ(first, last, f"{name} from end to end", "words")
+        for start, pushes, way in [("Home", UP, 1), ("End", DOWN, -1)]:
+            before = page.press(start)
+            for key in pushes:
+                value, place = now(), knob(handle)
+                after = page.press(key)
+                differ(before, after, f"{name} by {key}")
+                assert_twin(page, handle, name)
+                assert way * now() > way * value, f"{name} by {key} goes from {value} to {now()}"
+                x, y = (b - a for a, b in zip(place, knob(handle)))
+                assert way * (x - y) > 0, f"{name}: {key} pushes it the other way"
+                before = after
+        assert handle.evaluate("(e) => e === document.activeElement"), "the focus is lost on the way"
+
+    each_handle(page, keys)

@@ -13,9 +13,12 @@ STEPS = 70
 
 
 class HalfLife(LiveFigure):
-    """One number of state that starts at 1 and hears nothing new: h_t = exp(delta A) h_{t-1} (Mamba eq. 2a, u = 0).
+    """One number of state that starts at 1 and hears nothing new (u = 0).
 
-    delta: the step, 0.01 to 1. A: the rate, -4 to -1. guess: the reader's, in steps, 0 to 70; -1 is none yet.
+        h_t = exp(delta A) h_{t-1}, h_0 = 1 (Mamba eq. 2a)
+
+    delta: the step, 0.01 to 1. A: the rate, -4 to -1. guess: the reader's, in steps,
+    0 to 70; -1 is none yet.
     """
 
     name = "half_life"
@@ -28,12 +31,16 @@ class HalfLife(LiveFigure):
         return "After how many steps is half of the state gone?"
 
     def data(self):
-        """What is drawn, float64. h: (71), what is left after 0 to 70 steps. half: (), steps until it is 0.5."""
-        one = torch.ones(1, STEPS, 1, dtype=torch.float64)  # (b, l, d), B and C (b, l, n)
-        A, start = one.new_full((1, 1), self.A), one.new_ones(1, 1, 1)
-        h = selective_scan(0 * one, self.delta * one, A, one, one, h0=start, backend="reference")  # (b, l, d)
+        """What is drawn, float64.
+
+        h: (71), what is left after 0 to 70 steps. half: (), the steps until it is 0.5.
+        """
+        one = torch.ones(1, STEPS, 1, dtype=torch.float64)  # (b, l, d), and (b, l, n)
+        A, h0 = one.new_full((1, 1), self.A), one.new_ones(1, 1, 1)  # (d, n), (b, d, n)
+        delta = self.delta * one
+        h = selective_scan(0 * one, delta, A, one, one, h0=h0, backend="reference")
         half = one.new_tensor(math.log(2) / (self.delta * -self.A))
-        return {"h": torch.cat([start, h], dim=1).flatten(), "half": half}
+        return {"h": torch.cat([h0, h], dim=1).flatten(), "half": half}
 
     def still(self):
         from ..plots.still_half_life import half_life_still

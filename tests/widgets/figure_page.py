@@ -123,3 +123,12 @@ def another(cls, trait):
     if isinstance(now, int):
         return now + 1 if now < kind.high else now - 1
     return kind.high if now != kind.high else kind.low
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] not in [[cls.__name__] for cls in FIGURES]:
+        sys.exit(f"which figure? {', '.join(cls.__name__ for cls in FIGURES)}; `dark` after it turns the theme")
+    out = ROOT / "_build" / f"{sys.argv[1]}.html"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(page_html(getattr(widgets, sys.argv[1]), *sys.argv[2:3]), encoding="utf-8")
+    print(out.as_uri())

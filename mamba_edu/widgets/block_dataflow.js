@@ -59,12 +59,13 @@ const size = (n) => (n < 10000 ? `${whole(n)} B` : n < 1e6 ? `${number(n / 1e3)}
 const marked = (s, view) => view.hover?.stage ?? s.stage;
 const letters = (row) => BYTES.filter((_, i) => row[i]).join("");
 
-/** Where things stand, in pixels; the row of box i is `rows`' i-th place. */
+/** Where things stand, in pixels; the row of box i is `rows`' i-th place. On a phone, from the right to the left. */
 function layout(p, { narrow }) {
   const rows = band(9, [48, 48 + 9 * (narrow ? 44 : 38)]);
-  return narrow
-    ? { rows, lanes: [3, 11, 19], box: [31, 101], bars: [116, 184], cells: band(8, [192, 280]), end: p.width }
-    : { rows, lanes: [6, 21, 36], box: [52, 212], bars: [246, 420], cells: band(8, [522, 674]), end: p.width };
+  if (!narrow) return { rows, lanes: [6, 21, 36], box: [52, 212], bars: [246, p.width - 300], cells: band(8, [p.width - 218, p.width - 66]), end: p.width };
+  const small = p.width < 320;
+  const from = p.width - 54 - 8 * (small ? 9 : 11);
+  return { rows, lanes: small ? [1, 6, 11] : [3, 10, 17], box: [small ? 20 : 30, from - 82], bars: [from - 70, from - 6], cells: band(8, [from, p.width - 54]), end: p.width + 4 };
 }
 
 function arrow(p, points, color) {
@@ -83,7 +84,7 @@ function drawWays(p, { rows, lanes, box }) {
   arrow(p, [[middle, bottom(PLUS)], [middle, rows.to + 6]], "muted");
   const past = (lane, from, to, color, name, row) => {
     arrow(p, [from, [lane, from[1]], [lane, rows.centre(to)], [box[0], rows.centre(to)]], color);
-    p.text(lane + 3, rows.centre(row) + 4, name, { color, size: 11.5 });
+    p.text(lane + 2.5, rows.centre(row) + 4, name, { color, size: 11 });
   };
   past(lanes[0], [middle, rows.from - 11], PLUS, "muted", "", 0);
   past(lanes[1], [box[0], rows.centre(1)], GATE, "y", "z", 2);
@@ -95,7 +96,7 @@ function drawBox(p, { rows, box }, i, d, here, narrow) {
   p.rect(box[0], rows.at(i) + 6, box[1] - box[0], rows.size - 12, { fill: "paper", stroke: color, line: here ? 2.5 : 1.25, round: 5 });
   const [middle, y] = [(box[0] + box[1]) / 2, rows.centre(i)];
   const out = whole(d.out[i]);
-  p.text(narrow ? middle : box[0] + 12, narrow ? y - 2 : y + 4, name, { anchor: narrow ? "middle" : "start", size: narrow ? 12 : 13.5, weight: here ? 600 : 400 });
+  p.text(narrow ? middle : box[0] + 12, narrow ? y - 2 : y + 4, name, { anchor: narrow ? "middle" : "start", size: narrow ? (box[1] - box[0] < 64 ? 10.5 : 12) : 13.5, weight: here ? 600 : 400 });
   p.text(narrow ? middle : box[1] - 16, narrow ? y + 11 : y + 4, out, { anchor: narrow ? "middle" : "end", color: "muted", size: 11.5 });
 }
 
@@ -105,7 +106,7 @@ function drawRow(p, at, i, s, d, view) {
   if (view.revealed && d.weights[i]) {
     const wide = (d.weights[i] / Math.max(...d.weights)) * (bars[1] - bars[0]);
     p.rect(bars[0], narrow ? y + 3 : y - 6, Math.max(1, wide), narrow ? 8 : 12, { fill: "ink" });
-    p.text(narrow ? bars[0] : bars[0] + wide + 7, narrow ? y - 3 : y + 4, whole(d.weights[i]), { size: 12 });
+    p.text(narrow ? bars[0] : bars[0] + wide + 7, narrow ? y - 3 : y + 4, whole(d.weights[i]), { size: narrow ? 11.5 : 12 });
   } else if (view.revealed) p.text(bars[0], y + 4, "0", { color: "muted" });
   else p.rect(bars[0], y - 11, bars[1] - bars[0], 22, { fill: "panel", stroke: "hairline", round: 3 });
   if (s.guess === i) p.text(bars[0] - 5, y + 5, "▸", { anchor: "end", size: 15 });
@@ -114,7 +115,7 @@ function drawRow(p, at, i, s, d, view) {
     p.rect(cells.at(t) + 1, y - 7, cells.size - 2, 14, { fill, stroke: fill === "paper" ? "hairline" : null });
   });
   const kept = d.state[i] * FLOAT;
-  p.text(end - 6, y + 4, kept ? size(kept) : "0", { anchor: "end", color: kept ? "h" : "muted", weight: kept ? 600 : null });
+  p.text(end - 6, y + 4, kept ? size(kept) : "0", { anchor: "end", color: kept ? "h" : "muted", weight: kept ? 600 : null, size: narrow ? 11 : 12 });
 }
 
 function drawHead(p, { rows, box, bars, cells, end }, view) {
@@ -130,10 +131,10 @@ function drawHead(p, { rows, box, bars, cells, end }, view) {
 function drawFoot(p, { rows, box, bars, cells, end }, d, view) {
   const y = rows.to + 28;
   p.rule(box[0], rows.to + 10, end, rows.to + 10);
-  p.text(box[0], y, "MambaBlock", { weight: 600, size: view.narrow ? 11.5 : 13.5 });
+  p.text(box[0], y, view.narrow ? "block" : "MambaBlock", { weight: 600 });
   if (view.revealed) p.text(bars[0], y, whole(d.total), { weight: view.narrow ? null : 600 });
   p.text(end - 6, y, size(d.kept * FLOAT), { color: "h", anchor: "end", weight: 600 });
-  const from = view.narrow ? 88 : cells.from + 1;
+  const from = Math.min(cells.from + 1, end - 248);
   for (const [fill, words, right] of [["u", "by the box itself", 0], [mix("u", "paper", 0.3), "by boxes before it", 120]]) {
     p.rect(from + right, y + 15, 12, 12, { fill });
     p.text(from + right + 17, y + 25, words, { color: "muted", size: 11.5 });
@@ -218,8 +219,8 @@ export default liveFigure({
     { kind: "player", trait: "stage", label: "The token has come to", last: () => PLUS, says: (i, d) => d.names[i], pace: 900 },
     { kind: "slider", trait: "d_model", label: "d_model", min: 8, max: 2560, step: 8, format: whole },
     { kind: "slider", trait: "expand", label: "expand", min: 1, max: 4, step: 1, format: (e, s) => `${e}, d_inner = ${whole(e * s.d_model)}` },
-    { kind: "slider", trait: "d_conv", label: "d_conv, tokens that the convolution reads", color: "u", min: 1, max: 8, step: 1 },
-    { kind: "slider", trait: "d_state", label: "d_state, numbers of state for a channel", color: "h", min: 1, max: 64, step: 1 },
+    { kind: "slider", trait: "d_conv", label: "d_conv, tokens that conv reads", color: "u", min: 1, max: 8, step: 1 },
+    { kind: "slider", trait: "d_state", label: "d_state, for each channel", color: "h", min: 1, max: 64, step: 1 },
   ],
   presets: [
     { label: "width 64", state: sizes(64, 2, 4, 16) },

@@ -58,7 +58,7 @@ globalThis.eyes = (() => {
   async function look(i = 0) {
     await settle();
     const at = stage(i);
-    return { drawing: digest(drawing(at)), words: words(at), state: state(at), wrong: wrong(at) };
+    return { drawing: digest(drawing(at)), words: words(at), said: at.querySelector(".live-words").textContent, state: state(at), wrong: wrong(at) };
   }
 
   /** For each control a list of acts that take it to an end: ranges and lists to both, choices and text to each. */

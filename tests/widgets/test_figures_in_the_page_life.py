@@ -218,13 +218,9 @@ def test_the_player(cls, at):
     assert play.inner_text() == "Play", "who scrubs has paused it"
 
 
-@figures
-def test_the_readout_names_what_is_under_the_pointer(cls, at):
-    page = at(cls)
-    page.reveal()
+def readouts(page):
+    """What stands beside the pointer at a few places of each drawing."""
     readout, found = page.stage.locator(".live-readout"), set()
-    page.page.mouse.move(2, 2)
-    before = page.look()
     for svg in page.all(".live-canvas svg"):
         box = svg.bounding_box()
         for x, y in [(0.2, 0.3), (0.4, 0.6), (0.6, 0.45), (0.8, 0.8)]:
@@ -234,10 +230,29 @@ def test_the_readout_names_what_is_under_the_pointer(cls, at):
                 found.add(readout.inner_text())
                 place = readout.bounding_box()
                 assert place["x"] >= 0 and place["x"] + place["width"] <= 1280
-    assert len(found) > 1, f"under the pointer: {found}"
-    assert all(re.search(r"[A-Za-z]", words) and re.search(r"\d|not|guess", words) for words in found), found
     page.page.mouse.move(2, 2)
-    assert not readout.is_visible() and page.look() == before, "leaving leaves something"
+    assert not readout.is_visible(), "it stays when the pointer has gone"
+    return found
+
+
+@figures
+def test_the_readout_names_what_is_under_the_pointer(cls, at):
+    page = at(cls)
+    page.reveal()
+    page.page.mouse.move(2, 2)
+    before = page.look()
+    found = readouts(page)
+    assert len(found) > 1, f"under the pointer: {found}"
+    assert all(re.search(r"[A-Za-z]", words) and re.search(r"\d|not", words) for words in found), found
+    assert page.look() == before, "leaving leaves something"
+
+
+@guessing
+def test_the_pointer_does_not_tell_the_answer(cls, at):
+    page = at(cls)
+    before = readouts(page)
+    page.reveal()
+    assert readouts(page) - before, "all that is to be seen was there before the guess"
 
 
 # ---- looks ---------------------------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@ from core_page import difference
 
 from mamba_edu import widgets
 from mamba_edu.plots import cover
+from mamba_edu.plots.style import LIGHT
 from mamba_edu.widgets import _bundle, _theme
 
 CLOSING = cover.WIDE.index("]]")
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -123,6 +125,11 @@ def test_the_opening_is_the_still(figure, width, columns):
     assert live == texts
     came, to_come = letters(page)
     assert f"{came}|{to_come}" == cover.WIDE[slice(*(columns or (0, 66)))].replace("]]", "]|]").replace(" ", "")
+    blue = page.locator(".live-canvas text.live-mono").evaluate_all(
+        "(all) => all.filter((e) => e.style.fill === 'var(--ss-u)').map((e) => e.textContent)"
+    )
+    assert "".join(blue) == "[[JohannMost]]"
+    assert [node.text for node in still.iter(f"{SVG}text") if node.get("fill") == LIGHT["u"]] == blue
     box = page.locator(".live-canvas svg").bounding_box()
     units = [float(number) for number in still.get("viewBox").split()[2:]]
     assert box["height"] == pytest.approx(box["width"] * units[1] / units[0], abs=1)
@@ -179,8 +186,10 @@ def test_on_a_phone_the_bytes_pass_and_the_playhead_never_goes_back(figure):
         xs.append(playhead(page)[0])
         seen.append(page.locator(".live-canvas svg").inner_html())
         page.keyboard.press("ArrowRight")
-        page.wait_for_function("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
-    assert xs == sorted(xs) and xs[0] < 40 and xs[-1] > 360
+        page.evaluate(DRAWN)
+    box = page.locator(".live-canvas svg").bounding_box()
+    shares = [(x - box["x"]) / box["width"] for x in xs]
+    assert shares == sorted(shares) and shares[0] < 0.05 and shares[-1] > 0.99
     assert len(set(seen)) == 66, "a step that changes nothing"
 
 
@@ -195,7 +204,7 @@ def test_the_playhead_stays_under_the_hand(figure, width):
     for share in (0.9, 0.75, 0.5, 0.3, 0.1, 0.0, 0.4, 1.0):
         x = box["x"] + share * box["width"]
         page.mouse.move(x, playhead(page)[1], steps=3)
-        page.wait_for_function("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
+        page.evaluate(DRAWN)
         steps.append(step(page))
         assert abs(playhead(page)[0] - x) <= cell + 1, share
     page.mouse.up()
@@ -208,7 +217,7 @@ def test_a_click_takes_the_byte(figure, width):
     box = page.locator(".live-canvas svg").bounding_box()
     columns = 66 if width == 1280 else 24
     page.mouse.click(box["x"] + 5.5 / columns * box["width"], box["y"] + box["height"] - 20)
-    page.wait_for_function("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
+    page.evaluate(DRAWN)
     assert step(page) == (5 if width == 1280 else cover.NARROW[0] + 5)
 
 

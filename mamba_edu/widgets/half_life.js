@@ -8,11 +8,11 @@ const STEPS = 70;
 const clamp = (value, [low, high]) => Math.min(high, Math.max(low, value));
 const steps = (t) => `${number(t)} ${t === 1 ? "step" : "steps"}`;
 
-/** A state that starts at 1 and hears nothing: what is left, and when it is half. */
+/** A state starts at 1 and hears nothing: what is left, and when it is half. */
 function compute({ delta, A }) {
   const each = (value) => Array.from({ length: STEPS }, () => [value]); // (l, 1)
   const [u, one] = [each(0), each(1)];
-  const { h } = selectiveScan(u, each(delta), [[A]], one, one, { h0: [[1]] }); // (l, 1, 1)
+  const { h } = selectiveScan(u, each(delta), [[A]], one, one, { h0: [[1]] });
   return { h: [1, ...h.flat(2)], half: Math.log(2) / (delta * -A) };
 }
 
@@ -34,7 +34,7 @@ function draw(p, s, d, view) {
   (view.revealed ? drawAnswer : drawGuess)(p, s, d, x, y);
 }
 
-/** The reader's marker waits on the line of one half, which the curve will cross. */
+/** The reader's marker waits on the line that the curve will cross. */
 function drawGuess(p, { guess }, d, x, y) {
   const knob = { x: x(Math.max(0, guess)), y: y(0.5), shape: "tall" };
   const [side, anchor] = guess < STEPS / 2 ? [14, "start"] : [-14, "end"];
@@ -45,15 +45,16 @@ function drawGuess(p, { guess }, d, x, y) {
   p.handle("guess", { ...knob, trait: "guess", label: "your guess", value, move });
 }
 
-/** The half-life can be held, too: further right is a longer memory, a smaller delta. */
+/** The half-life can be held, too: to the right delta is smaller. */
 function drawAnswer(p, { guess, A }, { half }, x, y) {
   if (guess >= 0) {
     p.rule(x(guess), y(0.5) + 4, x(guess), y(0), { color: "ink", dash: "4 3" });
     p.text(x(guess), y(0.5) + 6, "▴", { anchor: "middle", size: 16 });
   }
   p.rule(x(half), y(0.5), x(half), y(0), { color: "delta" });
-  const words = { color: "delta", weight: 600, anchor: half > STEPS / 2 ? "end" : "start" };
-  p.text(x(half), y(0.5) - 16, steps(half), { ...words, halo: true });
+  const anchor = half > STEPS / 2 ? "end" : "start";
+  const look = { color: "delta", weight: 600, halo: true, anchor };
+  p.text(x(half), y(0.5) - 16, steps(half), look);
   const knob = { x: x(half), y: y(0.5), shape: "tall", color: "delta", flip: true };
   const says = { label: "half-life, by delta", value: steps(half) };
   const move = (px) => {
@@ -66,14 +67,16 @@ function drawAnswer(p, { guess, A }, { half }, x, y) {
 function describe(s, d, view) {
   const one = `One step keeps ${number(d.h[1])} of the state.`;
   if (!view.revealed) return `${one} After how many steps is half of it gone?`;
-  return `${one} Half of it is gone after ${steps(d.half)}, half of the rest after as many again.`;
+  const half = `Half of it is gone after ${steps(d.half)}`;
+  return `${one} ${half}, half of the rest after as many again.`;
 }
 
 function equation({ delta, A }, d, view) {
   const product = [[number(delta), "delta"], [` · ${number(-A)}`]];
   const decay = [["h[t]", "h"], [" = exp(−"], ...product, [" · t)"]];
   if (!view.revealed) return decay;
-  return [...decay, ["\n1/2 at t = ln 2 / ("], ...product, [`) = ${number(d.half)}`]];
+  const half = [["\n1/2 at t = ln 2 / ("], ...product, [`) = ${number(d.half)}`]];
+  return [...decay, ...half];
 }
 
 function verdict(guess, d) {
@@ -94,13 +97,15 @@ export default liveFigure({
     options: (d) => d.h.map((_, t) => steps(t)),
     verdict,
   },
-  panels: [{ name: "decay", height: 230, title: () => "What is left of the state", draw }],
+  panels: [
+    { name: "decay", height: 230, title: () => "What is left of the state", draw },
+  ],
   controls: [
     {
-      kind: "slider", trait: "delta", label: "delta, the step", color: "delta",
+      kind: "slider", trait: "delta", label: "the step delta", color: "delta",
       min: 0.01, max: 1, step: 0.02, log: true,
     },
-    { kind: "slider", trait: "A", label: "A, the rate", min: -4, max: -1, step: 0.1 },
+    { kind: "slider", trait: "A", label: "the rate A", min: -4, max: -1, step: 0.1 },
   ],
   presets: [
     { label: "a small step", state: { delta: 0.02, A: -1 } },

@@ -17,8 +17,8 @@ class HalfLife(LiveFigure):
 
         h_t = exp(delta A) h_{t-1}, h_0 = 1 (Mamba eq. 2a)
 
-    delta: the step, 0.01 to 1. A: the rate, -4 to -1. guess: the reader's, in steps,
-    0 to 70; -1 is none yet.
+    delta: the step, 0.01 to 1. A: the rate, -4 to -1. guess: the reader's, 0 to 70
+    steps; -1 is none yet.
     """
 
     name = "half_life"
@@ -33,10 +33,10 @@ class HalfLife(LiveFigure):
     def data(self):
         """What is drawn, float64.
 
-        h: (71), what is left after 0 to 70 steps. half: (), the steps until it is 0.5.
+        h: (71), what is left after 0 to 70 steps. half: (), when it is 0.5.
         """
-        one = torch.ones(1, STEPS, 1, dtype=torch.float64)  # (b, l, d), and (b, l, n)
-        A, h0 = one.new_full((1, 1), self.A), one.new_ones(1, 1, 1)  # (d, n), (b, d, n)
+        one = torch.ones(1, STEPS, 1, dtype=torch.float64)  # (b, l, d), (b, l, n)
+        A, h0 = one.new_full((1, 1), self.A), one.new_ones(1, 1, 1)
         delta = self.delta * one
         h = selective_scan(0 * one, delta, A, one, one, h0=h0, backend="reference")
         half = one.new_tensor(math.log(2) / (self.delta * -self.A))

@@ -29,6 +29,7 @@ def pieces(file):
             assert len(there) == 1, f":{name}: {marker} stands in {len(there)} lines of {file}"
             places += there
         assert places[0] < places[1]
+        assert max(map(len, lines[slice(*places)])) <= 84, "wider than the page"
         found.append(lines[slice(*places)])
     return lines, found
 

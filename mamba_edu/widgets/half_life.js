@@ -105,7 +105,10 @@ export default liveFigure({
       kind: "slider", trait: "delta", label: "the step delta", color: "delta",
       min: 0.01, max: 1, step: 0.02, log: true,
     },
-    { kind: "slider", trait: "A", label: "the rate A", min: -4, max: -1, step: 0.1 },
+    {
+      kind: "slider", trait: "A", label: "the rate A",
+      min: -4, max: -1, step: 0.1,
+    },
   ],
   presets: [
     { label: "a small step", state: { delta: 0.02, A: -1 } },

@@ -155,7 +155,7 @@ function draw(p, s, d, view) {
   drawHead(p, at, view);
   drawFoot(p, at, d, view);
   const move = (_, y) => ({ stage: rows.index(Math.min(rows.to - 1, Math.max(rows.from, y))) });
-  p.handle("token", { x: box[1], y: rows.centre(s.stage), trait: "stage", flip: true, label: "the token, by box", value: d.names[s.stage], move });
+  p.handle("token", { x: box[1], y: rows.centre(s.stage), trait: "stage", flip: "down", label: "the token, by box", value: d.names[s.stage], move });
   p.probe = (x, y) => (rows.index(y) === null ? null : { stage: rows.index(y), words: pointed(x, rows.index(y), at, d, view) });
   p.pick = (x, y) => {
     const stage = rows.index(y);

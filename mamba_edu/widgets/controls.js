@@ -160,6 +160,7 @@ class Player extends Control {
 
   go(step) {
     this.pause();
+    this.now = step; // two keys may come within one frame
     this.act({ [this.trait]: step });
   }
 

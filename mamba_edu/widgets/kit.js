@@ -218,6 +218,8 @@ class View {
 
   #say(s, d) {
     const { spec, view } = this;
+    const playing = this.controls.some((control) => control.timer);
+    this.words.setAttribute("aria-live", playing ? "off" : "polite"); // a film is not to be read aloud
     write(this.words, spec.describe(s, d, view));
     if (spec.equation) {
       const parts = spec.equation(s, d, view).map(([words, color]) => element("span", { class: color && `live-${color}` }, words));

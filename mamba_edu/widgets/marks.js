@@ -267,7 +267,7 @@ export class Panel {
   /**
    * Something to take hold of. It moves by pointer (`move(x, y)` gives what changes, as an object of traits) and by arrow
    * keys, which turn `trait`'s own control; that control is its twin. `value` is what a screen reader says. `flip`: more
-   * of the trait lies to the left or below, and the arrow keys still push it the way they point.
+   * of the trait lies to the left and below, or, as "down", below alone; the arrow keys still push it where they point.
    */
   handle(name, { x, y, trait, move, label, value, color = "ink", shape = "round", flip = false }) {
     this.seen.add(name);
@@ -302,7 +302,7 @@ class Handle {
     const { min, max, now, page = 10 } = this.panel.act.range(this.trait);
     this.page = page; // steps
     const says = { "aria-label": this.label, "aria-valuetext": this.value, "aria-valuemin": min, "aria-valuemax": max };
-    const values = { ...says, "aria-valuenow": this.flip ? min + max - now : now, "data-trait": this.trait };
+    const values = { ...says, "aria-valuenow": this.flip === true ? min + max - now : now, "data-trait": this.trait };
     for (const [key, value] of Object.entries(values)) this.node.setAttribute(key, value);
     this.reach.setAttribute("cx", this.x);
     this.reach.setAttribute("cy", this.y);
@@ -338,6 +338,7 @@ class Handle {
     const by = turns[event.key] ?? ends[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    this.panel.act.turn(this.trait, this.flip ? -by : by);
+    const against = this.flip === "down" ? /Up|Down/.test(event.key) : this.flip;
+    this.panel.act.turn(this.trait, against ? -by : by);
   }
 }

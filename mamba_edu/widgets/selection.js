@@ -52,14 +52,17 @@ function drawSteps(p, s, d, view) {
     p.text(x.centre(s.guess), 9, "▾", { anchor: "middle", size: 16 });
     p.outline(x.at(s.guess) + 1, 13, x.size - 1, 25);
   }
-  const drag = (from, trait, low, high) => (_, py) => ({ [trait]: Number(Math.min(high, Math.max(low, from(y.invert(py)))).toFixed(2)) });
+  const drag = (value, from, trait, low, high) => (_, py) => {
+    if (Math.abs(py - y(value)) < 0.5) return null; // a step beyond the axis stays what it is
+    return { [trait]: Number(Math.min(high, Math.max(low, from(y.invert(py)))).toFixed(1)) };
+  };
   const raw = (step) => Math.log(Math.expm1(step)); // softplus backwards
   const level = (name, value, place, trait, move) => {
     p.rule(x.from, y(value), x.to + place, y(value), { color: "delta", dash: "2 4" });
     p.handle(trait, { x: x.to + place, y: y(value), trait, color: "delta", shape: "flat", label: `delta of ${name}, by ${trait}`, value: number(value), move });
   };
-  if (s.selective) level("brackets", d.bracket, 32, "weight", drag((step) => raw(step) - s.bias, "weight", -8, 8));
-  level(s.selective ? "other bytes" : "every byte", d.letter, 12, "bias", drag(raw, "bias", -8, 4));
+  if (s.selective) level("brackets", d.bracket, 32, "weight", drag(d.bracket, (step) => raw(step) - s.bias, "weight", -8, 8));
+  level(s.selective ? "other bytes" : "every byte", d.letter, 12, "bias", drag(d.letter, raw, "bias", -8, 4));
   touchSteps(p, x, d, view, (i) => `delta[t=${i}] = ${number(d.delta[i])}, keeps ${keep(d.delta[i], s)}`);
 }
 

@@ -3,6 +3,7 @@
 Everything goes by what stands in the page, so that a new figure is tested as soon as `mamba_edu.widgets` names it.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -36,6 +37,7 @@ body {{ max-width: 45rem; margin: 20px auto; padding: 0 20px; background: var(--
 <script>{kit}</script><script>{script}</script></body></html>"""
 
 
+@functools.cache
 def page_html(cls, theme="light", count=1):
     """`count` equal figures on a page like the book's: its colours, the kit, the figure's script."""
     css = _palette.palette_css() + (FOLDER / "kit.css").read_text(encoding="utf-8")

@@ -106,7 +106,8 @@ export class Panel {
   constructor(spec, act) {
     this.spec = spec;
     this.act = act;
-    this.marks = element("g");
+    // the svg itself hears the pointer: a mark may be gone before the button is let go, and the click with it
+    this.marks = element("g", { "pointer-events": "none" });
     this.handles = element("g");
     this.svg = element("svg", {}, this.marks, this.handles);
     this.canvas = null;

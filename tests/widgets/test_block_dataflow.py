@@ -184,6 +184,17 @@ def test_a_tap_on_a_box_brings_the_token_there(page):
     assert page.locator(".live-handle").get_attribute("aria-valuetext") == "scan"
 
 
+def test_a_click_survives_a_redraw_between_press_and_release(page):
+    box = page.locator("svg text", has_text="scan").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")  # every mark is drawn anew
+    words(page)
+    page.mouse.up()
+    words(page)
+    assert page.locator('input[type=range][data-trait="stage"]').input_value() == "5"
+
+
 def test_before_the_answer_a_tap_among_the_weights_is_the_guess(page):
     box = page.locator("svg text", has_text="out_proj").bounding_box()
     page.mouse.click(box["x"] + 230, box["y"] + 5)

@@ -16,7 +16,7 @@ import mamba_edu
 from mamba_edu import checks
 
 NAMES = sorted(path.stem for path in CHAPTERS.glob("*.ipynb"))
-ROOMS = {"checks", "plots", "widgets", "records", *mamba_edu._HOME, "baselines", "broken", "iomodel"}
+ROOMS = {"checks", "plots", "widgets", "records", *mamba_edu._HOME, "baselines", "broken", "iomodel", "tasks"}
 
 # Markdown that only the book's builder understands; in Jupyter, Colab and on GitHub it would stand there raw.
 RAW = {
@@ -48,7 +48,7 @@ def prose(name):
 
 
 def test_the_chapters_are_there():
-    assert {"07_mamba_block", "13_training"} <= set(NAMES)
+    assert {"06_selection", "07_mamba_block", "13_training"} <= set(NAMES)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 

@@ -45,20 +45,20 @@ def check_step_for_memory(delta):
 
 @grader
 def check_gate(gate):
-    """`gate(z, n) -> g` in h = (1 - g) h + g u, for delta = softplus(z), A = -n and B = n by zero-order hold."""
-    z = torch.linspace(-12, 30, 85, dtype=torch.float64)
+    """`gate(r, n) -> g` in h = (1 - g) h + g u, for delta = softplus(r), A = -n and B = n by zero-order hold."""
+    r = torch.linspace(-12, 30, 85, dtype=torch.float64)
     for n in (1, 2, 5, 16):
-        g, kept = _expect_values(gate(z.clone(), n), z.shape, "the gate"), torch.sigmoid(-z) ** n
+        g, kept = _expect_values(gate(r.clone(), n), r.shape, "the gate"), torch.sigmoid(-r) ** n
         off = (g - (1 - kept)).abs().max()
-        if off <= 1e-7:  # an answer may take softplus, which is rounded for large z
+        if off <= 1e-7:  # an answer may take softplus, which is rounded for large r
             continue
         expect((g - kept).abs().max() > 1e-7, "that is what is kept, 1 - g: the gate is what is taken in")
-        forgot = n > 1 and (g - torch.sigmoid(z)).abs().max() <= 1e-7
+        forgot = n > 1 and (g - torch.sigmoid(r)).abs().max() <= 1e-7
         expect(not forgot, f"for n = {n} the state forgets {n} times as fast: where is n in your gate?")
-        power = (g - torch.sigmoid(z) ** n).abs().max() > 1e-7
+        power = (g - torch.sigmoid(r) ** n).abs().max() > 1e-7
         expect(power, f"what is kept is raised to the power {n}, not what is taken in")
         worst = int((g - (1 - kept)).abs().argmax())
-        expect(False, f"at z = {z[worst]:g} and n = {n} your gate is {g[worst]:.4g}, the scan's {1 - kept[worst]:.4g}")
+        expect(False, f"at r = {r[worst]:g} and n = {n} your gate is {g[worst]:.4g}, the scan's {1 - kept[worst]:.4g}")
     return "a sigmoid for n = 1, and for faster states what follows from it"
 
 
@@ -150,7 +150,7 @@ def check_bracket_rule(rule):
             here = f"after {so_far[-30:].decode()!r} the state is {h:.2f}"
             expect(not opened or h > 0.5, f"{here}: while the link is open it should stay above 0.5")
             expect(not closed or h < 0, f"{here}: once the link is closed it should be below 0")
-    return "it holds through 48 bytes of name, and lets go at once"
+    return "it holds through 53 bytes of name, and lets go at once"
 
 
 @grader

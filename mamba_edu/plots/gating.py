@@ -22,7 +22,7 @@ def left_at_the_end(panels, data, names):
     for ax, (title, left) in zip(axes[:, 0], panels.items()):
         left = np.asarray(left, dtype=float)
         ax.bar(where, left, width=0.72, color=[LIGHT["h" if s in names else "muted"] for s in range(len(data))])
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, fontsize=10, loc="left")
         top = left[most[title]]
         ax.text(where[most[title]], 1.03 * top, f"{top:.2g}", ha="center", va="bottom", fontsize=9, color=LIGHT["ink"])
         ax.set(ylim=(0, 1.3 * top), yticks=[])
@@ -115,7 +115,8 @@ def share_of_time(layers, fixed):
         share = np.sort(np.asarray(share, dtype=float))
         ax.axhline(fixed, color=LIGHT["muted"], lw=0.9, ls=(0, (4, 3)))
         ax.plot(np.arange(1, len(share) + 1), share, "o", ms=3.5, color=LIGHT["delta"], mew=0)
-        ax.set(title=title, xlabel="channels, sorted", ylim=(-0.03, 1.05), xlim=(0, len(share) + 1))
+        ax.set_title(title, fontsize=10, loc="left")
+        ax.set(xlabel="channels, sorted", ylim=(-0.03, 1.05), xlim=(0, len(share) + 1))
         ax.set(yticks=[0, 0.5, 1], yticklabels=["0 %", "50 %", "100 %"])
         ax.grid(axis="y")
     axes[0, 0].set_ylabel("time that passes at data")

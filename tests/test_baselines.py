@@ -142,7 +142,7 @@ def test_refuses(call, error, words):
         call()
 
 
-@pytest.mark.skipif("MAMBA_EDU_DATA" not in os.environ, reason="needs the real bytes: set MAMBA_EDU_DATA")
+@pytest.mark.skipif(not os.environ.get("MAMBA_EDU_DATA"), reason="needs the real bytes: set MAMBA_EDU_DATA")
 def test_real_bytes():
     from mamba_edu import load_enwiki8_dataset
 

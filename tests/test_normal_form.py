@@ -16,7 +16,7 @@ def raw_notebook():
     """As a run leaves it: random ids, standard error, addresses, a widget's model id, time stamps."""
     result = new_output("execute_result", data={"text/plain": "<a at 0x7f00deadbeef>"}, execution_count=7)
     widget = new_output("display_data", data={"text/html": "<p>", WIDGET_VIEW: {"model_id": "f00d" * 8}})
-    error = new_output("error", ename="ValueError", evalue="no", traceback=["\x1b[31m/root/x.py\x1b[0m", "no"])
+    error = new_output("error", ename="ValueError", evalue="no", traceback=["\x1b[31mx.py\x1b[0m", "no"])
     cells = [
         new_markdown_cell("# 7. A chapter\n\nWhat is it?"),
         new_code_cell(

@@ -1,4 +1,4 @@
-"""The opening picture of the live figure `half_life`."""
+"""The opening picture of the live figure `half-life`."""
 
 import numpy as np
 

@@ -25,7 +25,8 @@ def figure_class(name):
     for cls_name, module in _HOME.items():
         if module == name.replace("-", "_"):
             return __getattr__(cls_name)
-    raise ValueError(f"figure must be one of {', '.join(map(repr, _HOME.values()))}, got {name!r}")
+    known = ", ".join(repr(module.replace("_", "-")) for module in _HOME.values())
+    raise ValueError(f"figure must be one of {known}, got {name!r}")
 
 
 def __getattr__(name):

@@ -63,7 +63,8 @@ class Slider extends Control {
 
   turn(steps) {
     const next = this.now + steps * this.spec.step;
-    this.act({ [this.trait]: this.at(Math.min(this.max, Math.max(this.min, next))) });
+    this.now = Math.min(this.max, Math.max(this.min, next)); // two keys may come within one frame
+    this.act({ [this.trait]: this.at(this.now) });
   }
 
   range() {
@@ -160,7 +161,7 @@ class Player extends Control {
 
   go(step) {
     this.pause();
-    this.now = step; // two keys may come within one frame
+    this.now = step; // as above
     this.act({ [this.trait]: step });
   }
 

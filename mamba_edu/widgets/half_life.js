@@ -86,7 +86,7 @@ function verdict(guess, d) {
 }
 
 export default liveFigure({
-  name: "half_life",
+  name: "half-life",
   traits: ["delta", "A", "guess"],
   compute,
   describe,

@@ -21,7 +21,7 @@ class HalfLife(LiveFigure):
     steps; -1 is none yet.
     """
 
-    name = "half_life"
+    name = "half-life"
     delta = Number(0.05, 0.01, 1)
     A = Number(-1, -4, -1)
     guess = Whole(-1, -1, STEPS)

@@ -32,7 +32,8 @@ const keep = (step, s) => number(Math.exp(step * RATES[s.state - 1]));
 const called = (d, t) => `“${d.names[t]}” (t = ${t})`;
 
 /** Pointing marks the step; a click marks it for good, or guesses, as long as the answer is hidden. */
-function touchSteps(p, x, d, view, words) {
+function touchSteps(p, x, d, s, view) {
+  const words = (t) => `delta[t=${t}] = ${number(d.delta[t])}, keeps ${keep(d.delta[t], s)}`;
   p.probe = (px) => (x.index(px) === null ? null : { t: x.index(px), words: words(x.index(px)) });
   p.pick = (px) => (x.index(px) === null ? null : view.revealed ? { step: x.index(px) } : { guess: x.index(px) });
 }
@@ -63,7 +64,7 @@ function drawSteps(p, s, d, view) {
   };
   if (s.selective) level("brackets", d.bracket, 32, "weight", drag(d.bracket, (step) => raw(step) - s.bias, "weight", -8, 8));
   level(s.selective ? "other bytes" : "every byte", d.letter, 12, "bias", drag(d.letter, raw, "bias", -8, 4));
-  touchSteps(p, x, d, view, (i) => `delta[t=${i}] = ${number(d.delta[i])}, keeps ${keep(d.delta[i], s)}`);
+  touchSteps(p, x, d, s, view);
 }
 
 function drawStates(p, s, d, view) {
@@ -99,8 +100,9 @@ function drawLeft(p, s, d, view) {
   p.text(x.centre(best), y(most) - 6, number(most), { color: "delta", anchor: best > d.last - 2 ? "end" : "middle", weight: 600, halo: true });
   d.names.forEach((name, i) => p.text(x.centre(i), p.height - 4, name, { color: i > t ? "hairline" : "muted", anchor: "middle", size: Math.min(13, x.size * 0.7), mono: true }));
   if (s.guess >= 0 && s.guess <= d.last) p.outline(x.at(s.guess) + 1, p.height - 17, x.size - 1, 16);
-  touchSteps(p, x, d, view, (i) => (i > t ? `t=${i} has not come yet` : `left of s=${i} at t=${t}: ${number(row[i])}`));
-  p.probe = null; // the bars are of the marked step: pointing must not move it
+  // the bars are of the marked step: pointing reads one and moves nothing
+  const words = (i) => (i > t ? `t=${i} has not come yet` : `left of s=${i} at t=${t}: ${number(row[i])}`);
+  p.probe = (px) => (x.index(px) === null ? null : { words: words(x.index(px)) });
 }
 
 function drawMatrix(p, s, d, view) {

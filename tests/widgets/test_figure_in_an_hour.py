@@ -50,7 +50,7 @@ def test_the_python_class_is_on_the_page():
 def test_no_code_of_the_figure_is_pasted():
     fences = re.findall(r"^(`{3,})(\S*)", PAGE, re.MULTILINE)
     assert {kind for _, kind in fences} <= {"", "{live-figure}", "{literalinclude}"}
-    assert PAGE.count("{live-figure} half_life") == 2
+    assert PAGE.count("{live-figure} half-life") == 2
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:mamba_edu|tests)/[\w./]*\w", PAGE))))
@@ -68,6 +68,6 @@ def test_the_page_to_look_at_is_written():
     done = subprocess.run([sys.executable, tool, "HalfLife", "dark"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.strip().removeprefix("file://")).read_text(encoding="utf-8")
-    assert 'data-theme="dark"' in page and page.count('data-figure="half_life"') == 1
+    assert 'data-theme="dark"' in page and page.count('data-figure="half-life"') == 1
     refused = subprocess.run([sys.executable, tool, "Half"], capture_output=True, text=True, cwd=ROOT)
     assert refused.returncode == 1 and "HalfLife" in refused.stderr

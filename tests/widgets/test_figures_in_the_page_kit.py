@@ -4,6 +4,8 @@ import pytest
 from figure_page import AXE, FIGURES, FigurePage
 from playwright.sync_api import Error
 
+from mamba_edu import widgets
+
 
 @pytest.fixture(scope="module")
 def kit(browser, tmp_path_factory):
@@ -211,3 +213,29 @@ def test_axe_would_notice(kit):
     found = page.page.evaluate("axe.run('.live-figure').then((r) => r.violations.map((v) => v.id))")
     page.page.reload()
     assert "label" in found
+
+
+def test_two_keys_within_one_frame_are_two_steps(browser, tmp_path):
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    page = FigurePage(context, tmp_path, widgets.Selection).page
+    press = "new KeyboardEvent('keydown', { key: 'ArrowUp', bubbles: true })"
+    page.locator("[data-handle=bias]").evaluate(f"(knob) => {{ for (let i = 2; i--;) knob.dispatchEvent({press}); }}")
+    page.wait_for_function("document.querySelector('input[type=range][data-trait=bias]').value !== '-1.5'")
+    assert page.locator("input[type=range][data-trait=bias]").input_value() == "-1.3"
+    context.close()
+
+
+def test_the_bars_of_selection_are_read_and_move_nothing(browser, tmp_path):
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    page = FigurePage(context, tmp_path, widgets.Selection).page
+    page.locator(".live-show").click()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    words = page.locator(".live-words").inner_text()
+    box = page.locator("[data-panel=left] svg").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + box["height"] - 30)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.locator(".live-readout").inner_text() == "left of s=0 at t=15: 0.00982", (
+        "delta exp(-15 delta), delta = softplus(-1.5)"
+    )
+    assert page.locator(".live-words").inner_text() == words
+    context.close()

@@ -2,7 +2,8 @@
 
 from mamba_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from mamba_edu.training.evaluate import evaluate
-from mamba_edu.training.loop import History, fit
+from mamba_edu.training.history import History
+from mamba_edu.training.loop import fit
 from mamba_edu.training.optimizer import parameter_groups
 from mamba_edu.training.schedule import learning_rate
 from mamba_edu.training.settings import TrainSettings

@@ -6,22 +6,27 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mamba_edu._validate import check_int, check_tensor, check_tokens
+from mamba_edu._validate import check_flag, check_int, check_tensor, check_tokens
+from mamba_edu.training.distributed import ALONE
 
 
 def _vocab_size(model):
+    model = getattr(model, "module", model)  # inside of DistributedDataParallel
     return getattr(getattr(model, "config", None), "vocab_size", None)
 
 
-def token_losses(model, inputs, targets):
+def token_losses(model, inputs, targets, state=None, return_state=False):
     """Nats that `model` pays for each target: -log p(target), with the gradient.
 
-    inputs, targets: (b, l) integers. Returns (b, l), in float32 (float64 where the logits are). The probabilities are
-    those over the real vocabulary: where the model has a `config.vocab_size` below the width of its logits (padded for
-    the hardware), the padding has no share in them.
+    inputs, targets: (b, l) integers. Returns (b, l), in float32 (float64 where the logits are); with return_state the
+    pair of it and the model's state after the inputs, which were read from `state`. The probabilities are those over
+    the real vocabulary: where the model has a `config.vocab_size` below the width of its logits (padded for the
+    hardware), the padding has no share in them.
     Raises TypeError or ValueError when the model doesn't return logits (b, l, vocabulary).
     """
-    logits = model(inputs)
+    logits = model(inputs, state, return_state=True) if return_state else model(inputs)
+    if return_state:
+        logits, state = logits
     if not isinstance(logits, torch.Tensor):
         raise TypeError(f"model must return a tensor of logits (b, l, vocabulary), got {type(logits).__name__}")
     if logits.dim() != 3 or logits.shape[:2] != inputs.shape:
@@ -31,7 +36,8 @@ def token_losses(model, inputs, targets):
     logits = logits[..., : _vocab_size(model)]  # (b, l, v)
     if logits.dtype != torch.float64:
         logits = logits.float()
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+    return (losses, state) if return_state else losses
 
 
 @contextmanager
@@ -65,14 +71,35 @@ def _windows(tokens, seqlen, batch_size):
         yield tokens[None, whole * seqlen : -1], tokens[None, whole * seqlen + 1 :]
 
 
-def evaluate(model, tokens, seqlen, batch_size=32):
+def summed_losses(model, tokens, seqlen, batch_size, *, carry_state=False, ranks=ALONE):
+    """(nats, targets): the losses of all targets of `tokens`, summed in float64 over all processes, and their number.
+
+    Arguments as in `evaluate`, already checked. Each process reads every world-th batch; a stream has only one.
+    """
+    total, count, state = 0.0, 0, None
+    batches = enumerate(_windows(tokens, seqlen, 1 if carry_state else batch_size))
+    with in_mode(model, training=False), torch.no_grad():
+        for i, (inputs, targets) in batches:
+            if carry_state and ranks.first:
+                losses, state = token_losses(model, inputs, targets, state, return_state=True)
+            elif not carry_state and i % ranks.world == ranks.rank:
+                losses = token_losses(model, inputs, targets)
+            else:
+                continue
+            total, count = total + losses.double().sum().item(), count + targets.numel()
+    return ranks.sum(total, count)
+
+
+def evaluate(model, tokens, seqlen, batch_size=32, *, carry_state=False, ranks=ALONE):
     """Mean loss of `model` on `tokens`, in nats a token (for bytes: divide by log 2 for bits per byte).
 
     model: any module that maps tokens (b, l) to logits (b, l, vocabulary). tokens: (n) integers, at least 2. The text
     is cut into windows of `seqlen` inputs (the last may be shorter), each read from a zero state; the losses of all
     n - 1 targets are summed in float64 and divided by n - 1. A longer window gives the model more to look back on and
-    so a lower loss: a score is one only with its seqlen. Without gradients, in eval mode; the mode of every module is
-    restored afterwards.
+    so a lower loss: a score is one only with its seqlen. carry_state: instead, the windows are read one after the other
+    and each begins with the state that the one before it left (the model's forward takes `state` and `return_state`):
+    every byte is predicted from all before it. Without gradients, in eval mode; the mode of every module is restored
+    afterwards. ranks: the processes that share the work, see `training.distributed`; all get the same result.
 
     Raises TypeError or ValueError that names the argument. A loss that is not finite comes back as it is.
     """
@@ -83,9 +110,8 @@ def evaluate(model, tokens, seqlen, batch_size=32):
         raise ValueError(f"tokens must hold at least 2 tokens, one to read and one to predict, got {n}")
     check_int("seqlen", seqlen, 1)
     check_int("batch_size", batch_size, 1)
+    check_flag("carry_state", carry_state)
     tokens = tokens_for(model, "tokens", tokens)
-    total = 0.0
-    with in_mode(model, training=False), torch.no_grad():
-        for inputs, targets in _windows(tokens, seqlen, batch_size):
-            total += token_losses(model, inputs, targets).double().sum().item()
-    return total / (n - 1)
+    total, count = summed_losses(model, tokens, seqlen, batch_size, carry_state=carry_state, ranks=ranks)
+    assert count == n - 1, f"{count} of {n - 1} targets were scored"
+    return total / count

@@ -32,10 +32,12 @@ def code_version():
     """{"commit", "dirty"} of the package's source; both None when it does not run from its repository.
 
     dirty: whether a tracked file of the package differs from the commit. A package installed into a folder that happens
-    to lie in somebody's repository has no commit of its own, hence the question whether git tracks the package.
+    to lie in somebody's repository has no commit of its own, hence the question whether git tracks the package. A copy
+    of the files that left .git behind can be told its commit by MAMBA_EDU_COMMIT; whether it was touched since, nobody
+    knows.
     """
     if not _git("ls-files", "__init__.py"):
-        return {"commit": None, "dirty": None}
+        return {"commit": os.environ.get("MAMBA_EDU_COMMIT"), "dirty": None}
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain", "-uno", "--", "."))}
 
 
@@ -57,11 +59,28 @@ def _version_of(package):
         return None
 
 
-def environment():
-    """Where a result came from: device, driver, threads, versions, commit, date (UTC)."""
+def _driver():
+    """The version of NVIDIA's driver; None where its tool doesn't answer."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout else None
+
+
+def device_info(device=None):
+    """{"kind", "name", "driver"} of a torch.device; None is the CPU."""
+    if device is None or device.type == "cpu":
+        return {"kind": "cpu", "name": cpu_name(), "driver": None}
+    return {"kind": device.type, "name": torch.cuda.get_device_name(device), "driver": _driver()}
+
+
+def environment(device=None):
+    """Where a result came from: device, driver, threads, versions, commit, date (UTC). device: a torch.device."""
     versions = {name: _version_of(name) for name in ["torch", "numba", "numpy"]}
     return {
-        "device": {"kind": "cpu", "name": cpu_name(), "driver": None},
+        "device": device_info(device),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **versions, "mamba_edu": mamba_edu.__version__},

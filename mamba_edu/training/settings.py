@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mamba_edu._validate import check_int, check_number
+from mamba_edu._validate import check_choice, check_flag, check_int, check_number
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,16 @@ class TrainSettings:
     kernels to compile; the learning rate follows the clock and is at its floor when the time is up. How many steps
     that makes depends on the machine, and so do the weights.
     seqlen, batch_size: bytes a window, windows a step. lr, min_lr, warmup: peak, floor, and steps up to the peak.
-    weight_decay: of the decayed group (see `parameter_groups`). clip: the gradient's global norm is cut to this.
-    betas: AdamW's. seed: order of the windows. log_every: steps averaged into one row of the history.
+    weight_decay: of the decayed group (see `parameter_groups`). clip: the gradient's global norm is cut to this, 0 for
+    never. betas: AdamW's. seed: order of the windows. log_every: steps averaged into one row of the history.
+    accumulate: parts of a batch that are read one after the other, for less memory; the step is that of the whole
+    batch. carry_state: the rows of a batch read on through the text with the state they had, which ends a gradient but
+    no memory; otherwise every window starts from a zero state. precision: "float32", or "bfloat16" for the matrix
+    products (autocast; the parameters stay float32).
     eval_every: steps between two quick validations, 0 for only one, at the end; eval_bytes: how many bytes of the
-    validation split they read; eval_seqlen: window of every evaluation, None for seqlen.
+    validation split they read; eval_seqlen: window of every evaluation, None for seqlen. patience: quick validations
+    without a new best after which the run ends, None for never. save_every: steps between two checkpoints beside those
+    at validations, 0 for none.
     """
 
     steps: int | None = None
@@ -35,20 +41,28 @@ class TrainSettings:
     eval_every: int = 500
     eval_bytes: int = 65536
     eval_seqlen: int | None = None
+    accumulate: int = 1
+    carry_state: bool = False
+    precision: str = "float32"
+    patience: int | None = None
+    save_every: int = 0
 
     def __post_init__(self):
         if (self.steps is None) == (self.minutes is None):
             raise ValueError(f"give either steps or minutes, got steps={self.steps!r} and minutes={self.minutes!r}")
         if self.minutes is not None:
             check_number("minutes", self.minutes, above=0)
-        for name in ("steps", "eval_seqlen"):
+        for name in ("steps", "eval_seqlen", "patience"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), 1)
-        for name in ("seqlen", "batch_size", "log_every"):
+        for name in ("seqlen", "batch_size", "log_every", "accumulate"):
             check_int(name, getattr(self, name), 1)
-        for name in ("warmup", "seed", "eval_every"):
+        for name in ("warmup", "seed", "eval_every", "save_every"):
             check_int(name, getattr(self, name), 0)
         check_int("eval_bytes", self.eval_bytes, 2)
+        check_flag("carry_state", self.carry_state)
+        check_choice("precision", self.precision, ("float32", "bfloat16"))
+        self.check_parts(1)
         self._check_optimizer()
 
     def _check_optimizer(self):
@@ -57,11 +71,17 @@ class TrainSettings:
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr must be at most lr={self.lr:g}, got {self.min_lr!r}")
         check_number("weight_decay", self.weight_decay, at_least=0)
-        check_number("clip", self.clip, above=0)
+        check_number("clip", self.clip, at_least=0)
         if not isinstance(self.betas, tuple) or len(self.betas) != 2:
             raise TypeError(f"betas must be a pair of numbers, got {self.betas!r}")
         for beta in self.betas:
             check_number("betas", beta, at_least=0, below=1)
+
+    def check_parts(self, processes):
+        """Check that a batch can be shared by `processes`, each of which reads its share in `accumulate` parts."""
+        if self.batch_size % (self.accumulate * processes):
+            parts = f"accumulate={self.accumulate}" + (f" times {processes} processes" if processes > 1 else "")
+            raise ValueError(f"batch_size must be a multiple of {parts}, got {self.batch_size}")
 
     @property
     def window(self):

@@ -11,7 +11,7 @@ from torch import nn
 
 from mamba_edu import Mamba, MambaConfig
 from mamba_edu.training import TrainSettings, fit, loop
-from mamba_edu.training.batches import shuffled_windows
+from mamba_edu.training.batches import cut, shuffled_starts, stream_starts
 
 TEXT = torch.tensor(list(b"the cat sat on the mat. " * 40))
 QUICK = TrainSettings(steps=20, seqlen=16, batch_size=4, warmup=2, lr=1e-2, min_lr=1e-3, log_every=5, eval_every=10)
@@ -154,7 +154,7 @@ def test_gradients_do_not_pile_up_and_graphs_are_freed():
     kept = []
     original = loop.token_losses
     try:
-        loop.token_losses = lambda *args: kept.append(original(*args)) or kept[-1]
+        loop.token_losses = lambda *args, **more: kept.append(original(*args, **more)) or kept[-1]
         loop.train_step(model, optimizer, inputs, targets, 1.0)
     finally:
         loop.token_losses = original
@@ -220,10 +220,10 @@ def test_a_run_by_the_clock_ends_in_time_with_the_learning_rate_at_its_floor(mon
 
 def test_windows_cover_the_text_evenly_and_targets_are_the_next_bytes():
     tokens = torch.arange(103)
-    batches = shuffled_windows(tokens, 10, 3, torch.Generator().manual_seed(0))
+    batches = shuffled_starts(103, 10, 3, torch.Generator().manual_seed(0))
     seen, starts = torch.zeros(103, dtype=torch.int64), set()
     for _ in range(300):
-        inputs, targets = next(batches)
+        inputs, targets = cut(tokens, next(batches)[0], 10)
         assert inputs.shape == targets.shape == (3, 10)
         assert torch.equal(targets, inputs + 1)
         seen += torch.bincount(targets.flatten(), minlength=103)
@@ -236,9 +236,25 @@ def test_windows_cover_the_text_evenly_and_targets_are_the_next_bytes():
 
 @pytest.mark.parametrize("n", [11, 12, 20, 21])
 def test_the_shortest_texts_still_give_windows(n):
-    batches = shuffled_windows(torch.arange(n), 10, 5, torch.Generator().manual_seed(1))
-    inputs, targets = next(batches)
+    batches = shuffled_starts(n, 10, 5, torch.Generator().manual_seed(1))
+    inputs, targets = cut(torch.arange(n), next(batches)[0], 10)
     assert inputs.shape == (5, 10) and int(targets.max()) <= n - 1
+
+
+@pytest.mark.parametrize("n", [31, 40, 103])
+def test_streams_read_on_and_cover_the_text_evenly(n):
+    """Each row's next window begins where the last one ended, until all are put somewhere new."""
+    streams = stream_starts(n, 10, 3, torch.Generator().manual_seed(0))
+    seen, before = torch.zeros(n, dtype=torch.int64), None
+    for _ in range(3000):
+        starts, fresh = next(streams)
+        assert fresh or torch.equal(starts, before + 10)
+        before = starts
+        _, targets = cut(torch.arange(n), starts, 10)
+        seen += torch.bincount(targets.flatten(), minlength=n)
+    assert seen[0] == 0 and int(seen[1:].min()) > 0, "some byte is never a target"
+    inner = seen[10:-10].double()
+    assert inner.max() / inner.min() < 2.5 if n < 103 else inner.max() / inner.min() < 1.3
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,7 @@ def measure(splits):
 
 def make_parser():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", metavar="PATH", help="the text (default: as load_enwiki8_dataset finds it)")
-    parser.add_argument("--any-text", action="store_true", help="accept another text than enwik8")
+    parser.add_argument("--data", metavar="PATH", help="a text, any (default: as load_enwiki8_dataset finds it)")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record that gets the scores (default: only print)")
     return parser
 
@@ -61,7 +60,7 @@ def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
     try:
-        splits = load_enwiki8_dataset(args.data, verify=not args.any_text)
+        splits = load_enwiki8_dataset(args.data, verify=args.data is None)
         record = read_record(args.record, splits) if args.record else None
     except (ValueError, KeyError, OSError) as error:
         parser.error(str(error))

@@ -1,168 +1,66 @@
 """`python -m mamba_edu.train`: a byte-level Mamba language model, from a text to a checkpoint and two scores."""
 
-import argparse
+import os
+import shutil
 import sys
-from pathlib import Path
+from functools import partial
+from importlib.util import find_spec
 
 import torch
 
 from mamba_edu._validate import check_int
 from mamba_edu.data import encode_dataset, load_enwiki8_dataset
 from mamba_edu.metrics import bits_per_byte
-from mamba_edu.model import Mamba, MambaConfig
-from mamba_edu.training.checkpoint import CONFIG, WEIGHTS, save_checkpoint
+from mamba_edu.training.checkpoint import WEIGHTS, load_checkpoint, save_checkpoint
+from mamba_edu.training.distributed import choose_device, process_group
 from mamba_edu.training.evaluate import evaluate
-from mamba_edu.training.files import JsonLines, write_json
-from mamba_edu.training.log import command_line, environment, make_record
+from mamba_edu.training.files import write_json
+from mamba_edu.training.flags import config_of, make_parser, settings_of
+from mamba_edu.training.interrupt import Interrupt
+from mamba_edu.training.job import LOG, Job
+from mamba_edu.training.log import command_line, make_record
 from mamba_edu.training.loop import fit
-from mamba_edu.training.settings import TrainSettings
+from mamba_edu.training.snapshot import FOLDER, checkpoint_of, checkpoints
 
-LOG = "log.jsonl"
-_DEFAULT_STEPS = 2000
-
-
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, except where there is none to show."""
-
-    def _get_help_string(self, action):
-        shown = action.default is not None and action.default is not False
-        return super()._get_help_string(action) if shown else action.help
-
-
-def _add_model_flags(parser):
-    group = parser.add_argument_group("model")
-    group.add_argument("--d-model", type=int, default=128, metavar="N", help="width of the residual stream")
-    group.add_argument("--n-layer", type=int, default=4, metavar="N", help="number of blocks")
-    group.add_argument("--d-state", type=int, default=16, metavar="N", help="numbers of state per channel")
-    group.add_argument("--d-conv", type=int, default=4, metavar="N", help="bytes that the convolution sees")
-    group.add_argument("--expand", type=int, default=2, metavar="N", help="channels inside a block / d-model")
-    group.add_argument("--dropout", type=float, default=0.0, metavar="P", help="share of each block's output zeroed")
-    group.add_argument(
-        "--no-selective", action="store_true", help="the time-invariant twin: delta, B and C don't depend on the input"
-    )
-
-
-def _add_data_flags(parser):
-    group = parser.add_argument_group(
-        "data", "the first 90 % are trained on, the next 5 % watched, the last 5 % kept for the test"
-    )
-    group.add_argument(
-        "--data",
-        metavar="PATH",
-        help="enwik8 or its first 4,000,000 bytes, raw, .gz or .zip, or a folder with one "
-        "(default: what MAMBA_EDU_DATA names, else the cache, else the download of 36 MB)",
-    )
-    group.add_argument(
-        "--pocket",
-        action="store_true",
-        help="without enwik8 at hand, take the small corpus that comes with the package",
-    )
-    group.add_argument("--any-text", action="store_true", help="accept another text than enwik8 from --data")
-
-
-def _add_training_flags(parser):
-    d = TrainSettings(steps=1)
-    group = parser.add_argument_group("training")
-    end = group.add_mutually_exclusive_group()
-    end.add_argument(
-        "--steps", type=int, metavar="N", help=f"optimizer steps; repeatable (default: {_DEFAULT_STEPS}, or --minutes)"
-    )
-    end.add_argument(
-        "--minutes",
-        type=float,
-        metavar="M",
-        help="train for this long instead: the learning rate follows the clock, the final scores come after "
-        "(default: count steps)",
-    )
-    group.add_argument("--seqlen", type=int, default=d.seqlen, metavar="N", help="bytes a window")
-    group.add_argument("--batch-size", type=int, default=d.batch_size, metavar="N", help="windows a step")
-    group.add_argument("--lr", type=float, default=d.lr, metavar="X", help="learning rate at its peak")
-    group.add_argument("--min-lr", type=float, default=d.min_lr, metavar="X", help="learning rate at the end")
-    group.add_argument("--warmup", type=int, default=d.warmup, metavar="N", help="steps up to the peak")
-    group.add_argument(
-        "--weight-decay",
-        type=float,
-        default=d.weight_decay,
-        metavar="X",
-        help="for matrices alone: not A_log, D, norms, biases",
-    )
-    group.add_argument("--clip", type=float, default=d.clip, metavar="X", help="longest gradient, as one vector")
-    group.add_argument(
-        "--betas", type=float, nargs=2, default=list(d.betas), metavar=("B1", "B2"), help="AdamW's two running means"
-    )
-    group.add_argument("--seed", type=int, default=d.seed, metavar="N", help="of first weights, windows and dropout")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as many as PyTorch takes)")
-
-
-def _add_evaluation_flags(parser):
-    d = TrainSettings(steps=1)
-    group = parser.add_argument_group("evaluation")
-    group.add_argument(
-        "--eval-every",
-        type=int,
-        default=d.eval_every,
-        metavar="N",
-        help="steps between quick looks at the validation split; 0: one, at the end",
-    )
-    group.add_argument(
-        "--eval-bytes", type=int, default=d.eval_bytes, metavar="N", help="bytes that a quick look reads"
-    )
-    group.add_argument(
-        "--eval-seqlen", type=int, metavar="N", help="bytes a window when scoring (default: as --seqlen)"
-    )
-
-
-def _add_output_flags(parser):
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--out", type=Path, default=Path("runs/mamba"), metavar="FOLDER", help=f"gets {CONFIG}, {WEIGHTS} and {LOG}"
-    )
-    group.add_argument(
-        "--record", type=Path, metavar="FILE", help="gets scores, curve and circumstances as JSON (default: no record)"
-    )
-    group.add_argument("--overwrite", action="store_true", help="replace what --out and --record hold")
-
-
-def make_parser():
-    """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mamba_edu.train",
-        description="Train a Mamba language model on the bytes of a text, and score it in bits per byte on bytes it "
-        "has not seen. Interrupted with Ctrl-C, it keeps the model it has.",
-        formatter_class=_Formatter,
-    )
-    for add in [_add_model_flags, _add_data_flags, _add_training_flags, _add_evaluation_flags, _add_output_flags]:
-        add(parser)
-    return parser
-
-
-def _settings(args):
-    steps = _DEFAULT_STEPS if args.steps is None and args.minutes is None else args.steps
-    same = ["minutes", "seqlen", "batch_size", "lr", "min_lr", "warmup", "weight_decay", "clip", "seed"]
-    same += ["eval_every", "eval_bytes", "eval_seqlen"]
-    return TrainSettings(steps=steps, betas=tuple(args.betas), **{name: getattr(args, name) for name in same})
-
-
-def _config(args):
-    same = ["d_model", "n_layer", "d_state", "d_conv", "expand", "dropout"]
-    return MambaConfig(selective=not args.no_selective, **{name: getattr(args, name) for name in same})
+_PICTURES = (".svg", ".png", ".pdf")
 
 
 def _check_output(args):
     """Refuse, before an hour is spent, what could not be written after it, or would be lost by it."""
+    if args.resume and args.overwrite:
+        raise ValueError("--resume and --overwrite: one goes on with what --out holds, the other replaces it")
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out must be a folder, {args.out} is a file")
-    if not args.overwrite and args.out.is_dir() and any(args.out.iterdir()):
-        raise ValueError(f"--out: the folder {args.out} is not empty; choose another, or add --overwrite")
-    if args.record is not None:
-        if not args.record.parent.is_dir():
-            raise ValueError(f"--record: the folder {args.record.parent} does not exist")
-        if args.record.is_dir() or (args.record.exists() and not args.overwrite):
-            raise ValueError(f"--record: {args.record} exists; choose another name, or add --overwrite")
+    if not (args.overwrite or args.resume) and args.out.is_dir() and any(args.out.iterdir()):
+        more = "--resume to go on with its run, or " if checkpoints(args.out) else ""
+        raise ValueError(f"--out: the folder {args.out} is not empty; choose another, or add {more}--overwrite")
+    for flag, file in (("--record", args.record), ("--plot", args.plot)):
+        if file is None:
+            continue
+        if not file.parent.is_dir():
+            raise ValueError(f"{flag}: the folder {file.parent} does not exist")
+        if file.is_dir() or (file.exists() and not (args.overwrite or args.resume)):
+            raise ValueError(f"{flag}: {file} exists; choose another name, or add --overwrite")
+    if args.plot is not None and args.plot.suffix not in _PICTURES:
+        raise ValueError(f"--plot must end in {', '.join(_PICTURES)}, got {args.plot}")
+    if args.plot is not None and find_spec("matplotlib") is None:
+        raise ValueError("--plot needs matplotlib, which is not installed: pip install matplotlib")
+
+
+def _make_room(args):
+    """The folder --out, one that can be written to; with --overwrite, without the checkpoints of the run before."""
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.overwrite:
+            shutil.rmtree(args.out / FOLDER, ignore_errors=True)
+        with open(args.out / LOG, "ab"):
+            pass
+    except OSError as error:
+        raise ValueError(f"--out: {args.out} can't be written to ({error.strerror or error})") from None
 
 
 def _load(args, settings):
-    splits = load_enwiki8_dataset(args.data, fallback="pocket" if args.pocket else None, verify=not args.any_text)
+    splits = load_enwiki8_dataset(args.data, fallback="pocket" if args.pocket else None, verify=args.data is None)
     if len(splits.train) <= settings.seqlen or min(len(splits.valid), len(splits.test)) < 2:
         raise ValueError(
             f"--data: {splits.name} is too short for --seqlen {settings.seqlen}, "
@@ -171,32 +69,121 @@ def _load(args, settings):
     return splits
 
 
-def _train(args, model, splits, settings):
-    """The run itself; the checkpoint is renewed at each validation, so that a crash costs no more than that."""
+def _train(job, model):
+    """The run itself; the model is as its last step left it."""
+    train, valid = encode_dataset(job.splits.train), encode_dataset(job.splits.valid)
+    first = job.ranks.first
+    with Interrupt(say=first) as interrupt:
+        history = fit(
+            model,
+            train,
+            valid,
+            job.settings,
+            progress=first,
+            report=job.report if first else None,
+            ranks=job.ranks,
+            start=job.start,
+            save=partial(job.save, model),
+            stop=lambda: interrupt.asked,
+        )
+    if history.ended == "stop":
+        if first:
+            print(f"stopped after step {history.steps}; {job.last()}. Go on with\n  {job.again()}", file=sys.stderr)
+        sys.exit(130)
+    return history
 
-    def report(kind, row):
-        log.write({"kind": kind, **row})
-        if kind == "valid":
-            save_checkpoint(args.out, model)
 
-    train, valid = encode_dataset(splits.train), encode_dataset(splits.valid)
-    with JsonLines(args.out / LOG) as log:
-        try:
-            return fit(model, train, valid, settings, progress=True, report=report)
-        except KeyboardInterrupt:
-            save_checkpoint(args.out, model)
-            sys.exit(f"interrupted; the model as it was is in {args.out}")
-        except FloatingPointError as error:
-            sys.exit(f"stopped at {error}; {args.out / LOG} tells how it came to this")
+def _take_best(job, model, history):
+    """Give `model` the weights of the best validation."""
+    best = history.best["step"]
+    if best != history.steps:
+        model.load_state_dict(load_checkpoint(checkpoint_of(job.args.out, best)).state_dict())
+    if job.ranks.first:
+        save_checkpoint(job.args.out, model)
+        end = {"patience": f", stopped early: {history.stale} looks without a new best"}.get(history.ended, "")
+        print(f"best of {len(history.valid)} looks: step {best} of {history.steps}{end}")
 
 
-def _score(model, splits, settings):
-    """{split: nats a byte} over the whole validation and test split."""
-    scores = {}
+def _score(job, model):
+    """{split: nats a byte} over the whole validation and test split, in windows and as one stream."""
+    scores, window = {}, job.settings.window
     for name in ("valid", "test"):
-        scores[name] = evaluate(model, encode_dataset(getattr(splits, name)), settings.window)
-        print(f"{name:5}  {bits_per_byte(scores[name]):.4f} bits per byte on {len(getattr(splits, name)) - 1:,} bytes")
+        tokens = encode_dataset(getattr(job.splits, name))
+        scores[name] = evaluate(model, tokens, window, ranks=job.ranks)
+        scores[f"{name}_carried"] = evaluate(model, tokens, window, carry_state=True, ranks=job.ranks)
+        if job.ranks.first:
+            windows, stream = (bits_per_byte(scores[key]) for key in (name, f"{name}_carried"))
+            print(
+                f"{name:5}  {windows:.4f} bits per byte in windows of {window}, {stream:.4f} read in one go", flush=True
+            )
     return scores
+
+
+def _write_results(job, model, history, scores):
+    args = job.args
+    if args.record is not None:
+        sizes = {f"{split}_bytes": len(getattr(job.splits, split)) for split in ("train", "valid", "test")}
+        record = make_record(
+            command=command_line("mamba_edu.train", [flag for flag in job.argv if flag != "--resume"]),
+            environment={**job.circumstances, "processes": job.ranks.world},
+            data={"name": job.splits.name, **sizes},
+            config=job.config,
+            settings=job.settings,
+            parameters=model.num_parameters(),
+            history=history,
+            scores=scores,
+        )
+        write_json(args.record, record)
+    if args.plot is not None:
+        _plot(args.plot, history)
+    written = {"model": args.out / WEIGHTS, "record": args.record, "plot": args.plot}
+    print("; ".join(f"{what} {path}" for what, path in written.items() if path is not None))
+
+
+def _plot(path, history):
+    from mamba_edu.plots.language import training_curve  # matplotlib only when it is asked for
+
+    def curve(rows):
+        return [row["step"] for row in rows], [bits_per_byte(row["loss"]) for row in rows]
+
+    training_curve(curve(history.train), curve(history.valid), {}).savefig(path, bbox_inches="tight")
+
+
+def _run(job, model):
+    """Train, choose, score, write; what goes wrong on the way ends in one sentence."""
+    if job.ranks.first:
+        place = f"from step {job.start[0].steps} on" if job.start else f"on {len(job.splits.train):,} bytes"
+        nothing = "nothing to resume, a new run; " if job.args.resume and not job.start else ""
+        print(f"{job.splits.name}: {nothing}training {place}; {model.num_parameters():,} parameters", flush=True)
+    try:
+        history = _train(job, model)
+        _take_best(job, model, history)
+        scores = _score(job, model)
+        if job.ranks.first:
+            _write_results(job, model, history, scores)
+    except FloatingPointError as error:
+        sys.exit(f"stopped at {error}; {job.last()}, and {job.args.out / LOG} tells how it came to this")
+    except KeyboardInterrupt:
+        sys.exit(f"ended at once; {job.last()}. Go on with\n  {job.again()}")
+    except OSError as error:
+        file = f" {error.filename}" if error.filename else ""
+        again = f"Make room, then go on with\n  {job.again()}"
+        sys.exit(f"can't write{file} ({error.strerror or error}); {job.last()}. {again}")
+
+
+def _prepare(args, argv, ranks):
+    """(job, model): everything checked and loaded. Raises TypeError or ValueError for what can't be."""
+    settings, config = settings_of(args), config_of(args)
+    settings.check_parts(ranks.world)
+    if ranks.first:
+        _check_output(args)
+        splits = _load(args, settings)  # the first one downloads, if need be
+        _make_room(args)
+    ranks.wait()
+    if not ranks.first:
+        splits = _load(args, settings)
+    job = Job(args, argv, config, settings, splits, ranks)
+    return job, job.prepare()
 
 
 def main(argv=None):
@@ -205,32 +192,24 @@ def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
     try:
-        settings, config = _settings(args), _config(args)
+        settings_of(args), config_of(args)
         if args.threads is not None:
             torch.set_num_threads(check_int("threads", args.threads, 1))
-        _check_output(args)
-        splits = _load(args, settings)
-        args.out.mkdir(parents=True, exist_ok=True)
-    except (TypeError, ValueError, OSError) as error:
+        device = choose_device(args.device)
+    except (TypeError, ValueError) as error:
+        _refuse(parser, error)
+    with process_group(device) as ranks:
+        try:
+            job, model = _prepare(args, argv, ranks)
+        except (TypeError, ValueError) as error:
+            _refuse(parser, error)
+        _run(job, model)
+
+
+def _refuse(parser, error):
+    if int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one says it
         parser.error(str(error))
-    torch.manual_seed(settings.seed)
-    model, circumstances = Mamba(config), environment()
-    print(f"{splits.name}: {len(splits.train):,} bytes to train on; {model.num_parameters():,} parameters", flush=True)
-    history = _train(args, model, splits, settings)
-    scores = _score(model, splits, settings)
-    if args.record is not None:
-        record = make_record(
-            command=command_line("mamba_edu.train", argv),
-            environment=circumstances,
-            data={"name": splits.name, **{f"{s}_bytes": len(getattr(splits, s)) for s in ("train", "valid", "test")}},
-            config=config,
-            settings=settings,
-            parameters=model.num_parameters(),
-            history=history,
-            scores=scores,
-        )
-        write_json(args.record, record)
-    print(f"model  {args.out / WEIGHTS}" + (f"; record {args.record}" if args.record else ""))
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def may_import(room, sibling):
     if sibling in HELPERS:
         return HELPERS[sibling] is None or room in HELPERS[sibling]
     if sibling in SHOWING:
-        return sibling == "plots" and room == "widgets"
+        return sibling == "plots" and room in ("widgets", "train")  # a still picture, the curves of a run
     return room in SHOWING or sibling in allowed_rooms(room)
 
 

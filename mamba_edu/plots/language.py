@@ -61,8 +61,8 @@ def training_curve(train, valid, levels, xlabel="step"):
     axes.text(1.01 * end, bits[-1], "training", color=LIGHT["u"], va="top", fontsize=9)
     axes.text(1.01 * end, vbits[-1], f"validation {vbits[-1]:.2f}", color=LIGHT["h"], va="bottom", fontsize=9)
     _levels(axes, levels, end)
-    low = min(*bits, *vbits, *levels.values())
-    high = min(8.2, max(bits[0], *levels.values()) + 0.2)
+    low = min([*bits, *vbits, *levels.values()])
+    high = min(8.2, max([bits[0], *levels.values()]) + 0.2)
     axes.set(xlabel=xlabel, ylabel="bits per byte", xlim=(0, 1.2 * end), ylim=(low - 0.25, high))
     axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= end])
     return figure

@@ -120,7 +120,8 @@ def make_record(*, command, environment, data, config, settings, parameters, his
     """The record of a finished run as plain JSON values.
 
     environment: of `environment()`, taken before the run. data: {"name", "train_bytes", "valid_bytes", "test_bytes"}.
-    scores: {"valid": nats, "test": nats} over the whole splits, windows of settings.window bytes.
+    scores: nats over whole splits: "valid" and "test" in windows of settings.window bytes from a zero state each,
+    "valid_carried" and "test_carried" with the state carried through. The validations' best is on settings.eval_bytes.
     """
     return {
         "command": command,
@@ -130,6 +131,8 @@ def make_record(*, command, environment, data, config, settings, parameters, his
         "settings": asdict(settings),
         "steps": history.steps,
         "tokens": history.tokens,
+        "ended": history.ended,
+        "best": {"step": history.best["step"], "bpb": _bits(history.best["loss"])} if history.valid else None,
         "seconds": round(history.seconds, 1),
         "tokens_per_second": round(history.tokens_per_second),
         "train": thin_curve(history.train),

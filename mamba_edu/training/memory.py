@@ -69,9 +69,9 @@ def recall_random(tensors, ranks, seed):
     if len(tensors[_RANDOM + "cpu"]) != ranks.world:
         torch.manual_seed(seed + 1_000_003 * (1 + ranks.rank))
         return
-    torch.set_rng_state(tensors[_RANDOM + "cpu"][ranks.rank])
+    torch.set_rng_state(tensors[_RANDOM + "cpu"][ranks.rank].clone())  # a row of its own memory: PyTorch reads it raw
     if ranks.device.type == "cuda" and _RANDOM + "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors[_RANDOM + "cuda"][ranks.rank], ranks.device)
+        torch.cuda.set_rng_state(tensors[_RANDOM + "cuda"][ranks.rank].clone(), ranks.device)
 
 
 def numbers_of(history, losses, norms, first_step):

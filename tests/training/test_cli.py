@@ -2,23 +2,17 @@
 
 import json
 import math
-import os
-import random
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
+from trained import SMALL, environment, rows, run, text_file
 
 from mamba_edu import encode_dataset, evaluate, train
-from mamba_edu.training import load_checkpoint, loop
+from mamba_edu.training import load_checkpoint
 
-SMALL = ["--d-model", "16", "--n-layer", "1", "--d-state", "4", "--seqlen", "32", "--batch-size", "8", "--threads", "1"]
-SMALL += ["--warmup", "5", "--lr", "0.01", "--eval-every", "20"]
-ALL = {"config.json", "model.safetensors", "log.jsonl"}
+ALL = {"config.json", "model.safetensors", "log.jsonl", "checkpoints"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,31 +21,13 @@ def no_data_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("MAMBA_EDU_CACHE", str(tmp_path / "cache"))
 
 
-def text_file(path, tail=b"", size=6000):
-    """A text of a few words; tail replaces its last bytes, beyond the training split."""
-    words = ["the ", "cat ", "sat ", "on ", "a ", "mat. "]
-    text = "".join(random.Random(0).choices(words, k=size)).encode()[:size]
-    path.write_bytes(text[: size - len(tail)] + tail)
-    return path
-
-
-def run(*arguments, **options):
-    command = [sys.executable, "-m", "mamba_edu.train", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
-
-
-def rows(folder, kind):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [row for row in lines if row["kind"] == kind]
-
-
 def bits(loss):
     return loss / math.log(2)
 
 
 def test_from_a_text_to_a_model_its_scores_and_its_record(tmp_path):
     text = text_file(tmp_path / "text.txt")
-    flags = ["--data", text, "--any-text", *SMALL, "--steps", "60", "--out", tmp_path / "run"]
+    flags = ["--data", text, *SMALL, "--steps", "60", "--out", tmp_path / "run"]
     done = run(*flags, "--record", tmp_path / "record.json")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "run").iterdir()} == ALL
@@ -62,10 +38,15 @@ def test_from_a_text_to_a_model_its_scores_and_its_record(tmp_path):
     assert [row["step"] for row in rows(tmp_path / "run", "valid")] == [20, 40, 60]
 
     shown = {name: float(score) for name, score in re.findall(r"(valid|test) +([\d.]+) bits per byte", done.stdout)}
+    stream = re.findall(r"([\d.]+) read in one go", done.stdout)
+    shown |= {f"{name}_carried": float(score) for name, score in zip(shown, stream)}
     model, data = load_checkpoint(tmp_path / "run"), text.read_bytes()
     splits = {"valid": data[5400:5700], "test": data[5700:]}
     for name, split in splits.items():
-        assert bits(evaluate(model, encode_dataset(split), 32)) == pytest.approx(shown[name], abs=6e-5)
+        for key, carry in [(name, False), (f"{name}_carried", True)]:
+            loss = evaluate(model, encode_dataset(split), 32, carry_state=carry)
+            assert bits(loss) == pytest.approx(shown[key], abs=6e-5)
+    assert shown["test"] != shown["test_carried"]
     assert "bits per byte" in done.stderr and "tokens/s" in done.stderr and "left" in done.stderr  # the bar
 
     record = json.loads((tmp_path / "record.json").read_text())
@@ -73,7 +54,7 @@ def test_from_a_text_to_a_model_its_scores_and_its_record(tmp_path):
     assert record["command"].startswith("python -m mamba_edu.train --data ")
     assert record["model"]["parameters"] == model.num_parameters() and record["steps"] == 60
     assert record["data"] == {"name": "your text", "train_bytes": 5400, "valid_bytes": 300, "test_bytes": 300}
-    assert record["threads"] == 1 and record["tokens"] == 60 * 32 * 8
+    assert record["threads"] == record["processes"] == 1 and record["tokens"] == 60 * 32 * 8
     assert [row["bpb"] for row in record["train"]] == pytest.approx([bits(loss) for loss in losses], abs=1e-5)
 
 
@@ -82,7 +63,7 @@ def test_counted_models_join_the_record_of_the_same_bytes(tmp_path, capsys):
     main(tmp_path, "--steps", "3", "--record", tmp_path / "record.json")
     path = Path(__file__).parents[2] / "benchmarks" / "byte_models.py"
     byte_models = runpy.run_path(str(path))["main"]
-    flags = ["--data", str(tmp_path / "text.txt"), "--any-text", "--record", str(tmp_path / "record.json")]
+    flags = ["--data", str(tmp_path / "text.txt"), "--record", str(tmp_path / "record.json")]
     byte_models(flags)
     record = json.loads((tmp_path / "record.json").read_text())
     baselines = record["baselines"]
@@ -101,7 +82,7 @@ def test_counted_models_join_the_record_of_the_same_bytes(tmp_path, capsys):
 
 def test_the_pocket_needs_no_network_and_minutes_end_in_time(tmp_path):
     flags = ["--pocket", *SMALL, "--minutes", "0.05", "--eval-bytes", "500", "--out", tmp_path / "run"]
-    done = run(*flags, env=os.environ | {"http_proxy": "http://127.0.0.1:9"})
+    done = run(*flags, env=environment() | {"http_proxy": "http://127.0.0.1:9"})
     assert done.returncode == 0, done.stderr
     assert "pocket" in done.stdout
     last = rows(tmp_path / "run", "train")[-1]
@@ -110,7 +91,7 @@ def test_the_pocket_needs_no_network_and_minutes_end_in_time(tmp_path):
 
 def main(tmp_path, *arguments):
     """The command in this process, on the text of `tmp_path`."""
-    flags = ["--data", tmp_path / "text.txt", "--any-text", *SMALL, "--out", tmp_path / "run", *arguments]
+    flags = ["--data", tmp_path / "text.txt", *SMALL, "--out", tmp_path / "run", *arguments]
     train.main([str(flag) for flag in flags])
 
 
@@ -177,40 +158,6 @@ def test_a_full_folder_and_an_old_record_are_refused_by_name(tmp_path, capsys):
     assert (tmp_path / "run" / "thesis.txt").read_text() == "all of it"
     assert {path.name for path in (tmp_path / "run").iterdir()} == {*ALL, "thesis.txt"}
     assert json.loads((tmp_path / "old.json").read_text())["steps"] == 2
-
-
-def test_an_interrupted_run_keeps_its_model(tmp_path, monkeypatch):
-    text_file(tmp_path / "text.txt")
-    step, made = loop.train_step, []
-
-    def interrupted(*arguments):
-        if len(made) == 7:
-            raise KeyboardInterrupt
-        made.append(step(*arguments))
-        return made[-1]
-
-    monkeypatch.setattr(loop, "train_step", interrupted)
-    with pytest.raises(SystemExit, match=r"interrupted; the model as it was is in .*run"):
-        main(tmp_path, "--steps", "50")
-    assert load_checkpoint(tmp_path / "run").num_parameters() > 0
-
-
-def test_a_loss_that_is_no_number_ends_the_command_and_names_the_step(tmp_path, monkeypatch):
-    text_file(tmp_path / "text.txt")
-    losses = loop.token_losses
-    calls = []
-
-    def poisoned(*arguments):
-        calls.append(1)
-        return losses(*arguments) * (math.nan if len(calls) == 25 else 1)
-
-    monkeypatch.setattr(loop, "token_losses", poisoned)
-    with pytest.raises(SystemExit, match="stopped at step 25: the loss is nan") as caught:
-        main(tmp_path, "--steps", "50")
-    assert caught.value.code != 0
-    model = load_checkpoint(tmp_path / "run")  # of the validation at step 20
-    assert all(torch.isfinite(p).all() for p in model.parameters())
-    assert [row["step"] for row in rows(tmp_path / "run", "train")] == [10, 20]
 
 
 def test_the_help_names_every_flag_with_its_default(capsys):

@@ -8,7 +8,7 @@ from models import Bigram, Position, TinyGRU
 from torch import nn
 from torch.nn import functional as F
 
-from mamba_edu import evaluate
+from mamba_edu import Mamba, MambaConfig, evaluate
 
 
 def by_hand(model, tokens, seqlen):
@@ -135,3 +135,16 @@ class Last(nn.Module):
 def test_bad_input_is_named(arguments, error, words):
     with pytest.raises(error, match=words):
         evaluate(*arguments)
+
+
+def test_a_carried_state_makes_windows_one_long_text():
+    """However the text is cut, each byte is predicted from all before it."""
+    torch.manual_seed(0)
+    model = Mamba(MambaConfig(d_model=8, n_layer=1, d_state=4)).double()
+    tokens = torch.randint(0, 256, (200,))
+    whole = evaluate(model, tokens, 199)
+    for seqlen in (1, 7, 50, 198):
+        assert evaluate(model, tokens, seqlen, carry_state=True) == pytest.approx(whole, rel=1e-12)
+        assert evaluate(model, tokens, seqlen) != pytest.approx(whole, rel=1e-6)
+    with pytest.raises(TypeError, match="carry_state must be True or False, got 1"):
+        evaluate(model, tokens, 7, carry_state=1)

@@ -40,6 +40,22 @@ class Whole(TraitType):
         return int(value)
 
 
+class OneOf(TraitType):
+    """One of a few real numbers, kept as the float that stands in the list; True and False are none."""
+
+    def __init__(self, default, choices):
+        super().__init__(default)
+        self.choices, self.low, self.high = tuple(choices), min(choices), max(choices)
+        self.info_text = f"one of {', '.join(f'{choice:g}' for choice in choices)}"
+        self.tag(sync=True)
+
+    def validate(self, obj, value):
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        if not real or value not in self.choices:
+            self.error(obj, value)
+        return self.choices[self.choices.index(value)]
+
+
 class Bytes(TraitType):
     """Text of 1 to `most` bytes in UTF-8."""
 

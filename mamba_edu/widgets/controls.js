@@ -1,12 +1,13 @@
 /**
- * The native inputs of a figure, each tied to one trait: slider, choice, text, player.
+ * The native inputs of a figure, each tied to its trait: slider, choice, switches, text, player.
  *
  * A control has `node`, `trait`, `sync(s, d)` (show the state), `turn(steps)` (what an arrow key does; ±Infinity goes to an
  * end) and `range()` for the handle that is its twin. What it is given comes from the figure's `controls`:
  *
  *   { kind: "slider", trait, label, color, min, max, step, format, when(s), log }    log: evenly in log10, as is `step`
  *   { kind: "choice", trait, label, options: [[value, words], ...] }
- *   { kind: "text", trait, label, check(value) -> "" or what is wrong }
+ *   { kind: "switches", label, options: [[trait, words, color], ...] }    checkboxes, each with a trait that is true or false
+ *   { kind: "text", trait, label, wide, check(value) -> "" or what is wrong, cut(value) -> the part that is shown all the same }
  *   { kind: "player", trait, label, last(d), says(t, d), loop, opening }    steps 0 .. last(d); the trait's -1 means the last
  *                               one; Play begins at 0 where the last step, or `opening`, is on the screen
  */
@@ -17,7 +18,7 @@ let made = 0;
 
 /** The control that `spec` describes; act: changes traits. */
 export function makeControl(spec, act) {
-  const kinds = { slider: Slider, choice: Choice, text: Text, player: Player };
+  const kinds = { slider: Slider, choice: Choice, switches: Switches, text: Text, player: Player };
   if (!Object.hasOwn(kinds, spec.kind)) {
     throw new TypeError(`kind must be one of ${Object.keys(kinds).join(", ")}, got ${JSON.stringify(spec.kind)}`);
   }
@@ -105,6 +106,29 @@ class Choice extends Control {
   }
 }
 
+/** Checkboxes side by side: what each of them turns on does not turn another off. No handle is their twin. */
+class Switches extends Control {
+  constructor(spec, act) {
+    super(spec, act);
+    this.name = element("p", { class: "live-name", id: this.id }, spec.label);
+    this.inputs = spec.options.map(([trait]) => {
+      const input = element("input", { type: "checkbox", "data-trait": trait });
+      input.addEventListener("change", () => act({ [trait]: input.checked }));
+      return input;
+    });
+    const labels = spec.options.map(([, words, color], i) => {
+      return element("label", { class: color ? `live-switch live-${color}` : "live-switch" }, this.inputs[i], words);
+    });
+    this.node.setAttribute("role", "group");
+    this.node.setAttribute("aria-labelledby", this.id);
+    this.node.append(this.name, element("div", { class: "live-row" }, ...labels));
+  }
+
+  sync(s) {
+    this.inputs.forEach((input, i) => (input.checked = s[this.spec.options[i][0]]));
+  }
+}
+
 class Text extends Control {
   constructor(spec, act) {
     super(spec, act);
@@ -112,11 +136,15 @@ class Text extends Control {
     this.input = element("input", { type: "text", id: this.id, "data-trait": spec.trait, ...plain });
     this.error = element("p", { class: "live-error", id: `${this.id}-error`, role: "alert" });
     this.input.setAttribute("aria-describedby", `${this.id}-error`);
+    if (spec.wide) this.node.classList.add("live-wide");
     this.input.addEventListener("input", () => {
       const wrong = spec.check(this.input.value);
       this.error.textContent = wrong;
       this.input.setAttribute("aria-invalid", Boolean(wrong));
-      if (!wrong) act({ [spec.trait]: this.input.value });
+      const taken = wrong ? spec.cut?.(this.input.value) : this.input.value;
+      if (!taken) return;
+      this.shown = taken; // what is too long stays as it was written, with what is wrong about it
+      act({ [spec.trait]: taken });
     });
     this.node.append(this.name, this.input, this.error);
   }

@@ -4,7 +4,7 @@
  * A figure says what it is, `liveFigure({...})`, and nothing of how pages work:
  *
  *   name, traits      its `data-figure` name; the names of the state that Python and the page share
- *   controls          text, choice, slider, player; each is tied to one trait
+ *   controls          text, choice, switches, slider, player; each is tied to its trait, switches to one each
  *   compute(s)        the numbers to draw, from the state s; pure, and called only where the state has changed
  *   panels            drawings: { name, span (of 12 columns), rows, late (last where there is one column),
  *                     height(width, s, d, view), title(s, d, view), draw(p, s, d, view) }

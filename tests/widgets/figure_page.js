@@ -34,7 +34,7 @@ globalThis.eyes = (() => {
   }
 
   const state = (stage) =>
-    [...stage.querySelectorAll("input, select, output")].map((node) => (node.type === "radio" ? node.checked : node.value));
+    [...stage.querySelectorAll("input, select, output")].map((node) => (/radio|checkbox/.test(node.type) ? node.checked : node.value));
 
   /** What no drawing may show at any state. */
   function wrong(stage) {
@@ -61,7 +61,7 @@ globalThis.eyes = (() => {
     return { drawing: digest(drawing(at)), words: words(at), said: at.querySelector(".live-words").textContent, state: state(at), wrong: wrong(at) };
   }
 
-  /** For each control a list of acts that take it to an end: ranges and lists to both, choices and text to each. */
+  /** For each control a list of acts that take it to an end: ranges, lists, switches to both, choices and text to each. */
   function waysToEnds(stage) {
     const fire = (node, type) => node.dispatchEvent(new Event(type, { bubbles: true }));
     const set = (node, type, values) => values.map((value) => () => ((node.value = value), fire(node, type)));
@@ -72,6 +72,9 @@ globalThis.eyes = (() => {
     }
     for (const group of stage.querySelectorAll("fieldset")) {
       ways.push([...group.querySelectorAll("input")].map((node) => () => ((node.checked = true), fire(node, "change"))));
+    }
+    for (const node of stage.querySelectorAll("input[type=checkbox]")) {
+      ways.push([false, true].map((on) => () => ((node.checked = on), fire(node, "change"))));
     }
     for (const node of stage.querySelectorAll("input[type=text]")) {
       ways.push(set(node, "input", ["]", "[".repeat(longest(node)), "é]".repeat(Math.floor(longest(node) / 3))]));

@@ -32,6 +32,9 @@ def test_each_control_by_keyboard(cls, screen, revealed, at):
         for control in page.all(kind):
             page.reset(revealed)
             turn(page, control)
+    for switch in page.all("input[type=checkbox]"):
+        page.reset(revealed)
+        by_keyboard_switch(page, switch)
 
 
 def by_keyboard_range(page, control):
@@ -69,6 +72,16 @@ def by_keyboard_choice(page, group):
         differ(seen[-2], seen[-1], "a choice", "words")
     back = page.press("ArrowRight")  # once round
     assert back["state"] == seen[0]["state"] and back["drawing"] == seen[0]["drawing"]
+
+
+def by_keyboard_switch(page, switch):
+    on = switch.is_checked()
+    switch.focus()
+    before = page.look()
+    turned = page.press("Space")
+    differ(before, turned, switch.get_attribute("data-trait"), "words")
+    assert switch.is_checked() != on
+    assert page.press("Space") == before, "turned twice it is what it was"
 
 
 def by_keyboard_text(page, control):
@@ -120,6 +133,11 @@ def test_each_control_by_pointer(cls, screen, revealed, at):
         assert label.evaluate("(e) => e.control.checked")
         if not chosen:
             differ(before, after, label.inner_text(), "words")
+    for label in page.all(".live-switch"):
+        before, on = page.look(), label.locator("input").is_checked()
+        label.tap() if touch else label.click()
+        differ(before, page.look(), label.inner_text(), "words")
+        assert label.locator("input").is_checked() != on
     page.reset(revealed)
     for select in page.all("select"):
         before = page.look()

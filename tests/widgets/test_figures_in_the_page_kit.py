@@ -100,7 +100,9 @@ def test_colours(kit):
 
 
 def test_a_control_of_no_kind_is_refused_by_name(kit):
-    with pytest.raises(Error, match=r'TypeError: kind must be one of slider, choice, text, player, got "dial"'):
+    with pytest.raises(
+        Error, match=r'TypeError: kind must be one of slider, choice, switches, text, player, got "dial"'
+    ):
         kit("controls.makeControl({ kind: 'dial', trait: 'x' }, () => {})")
     with pytest.raises(Error, match=r'kind must be one of .*, got "toString"'):
         kit("controls.makeControl({ kind: 'toString', trait: 'x' }, () => {})")
@@ -111,7 +113,7 @@ FIGURE = """
 document.querySelector("main").replaceChildren(document.createElement("div"));
 globalThis.figure = kit.liveFigure({
   name: "probe",
-  traits: ["rows", "level", "share"],
+  traits: ["rows", "level", "share", "cross", "ring"],
   compute: ({ rows }) => ({ values: Array.from({ length: rows }, () => Array(50).fill(1)) }),
   describe: (s) => `${s.rows} rows at ${s.level}`,
   panels: [{ name: "cells", height: 200, title: () => "Cells", draw(p, s, d) {
@@ -125,9 +127,10 @@ globalThis.figure = kit.liveFigure({
     { kind: "slider", trait: "rows", label: "rows", min: 10, max: 100, step: 10 },
     { kind: "slider", trait: "level", label: "level", min: 0.01, max: 1, step: 0.1, log: true },
     { kind: "slider", trait: "share", label: "share", min: 0, max: 1, step: 0.5, when: (s) => s.rows > 40 },
+    { kind: "switches", label: "marks", options: [["cross", "a cross", "u"], ["ring", "a ring"]] },
   ],
 });
-globalThis.model = kit.staticModel({ rows: 50, level: 1, share: 0 });
+globalThis.model = kit.staticModel({ rows: 50, level: 1, share: 0, cross: true, ring: false });
 figure.render({ model, el: document.querySelector("main div") });
 """
 PIXEL = """([x, y]) => {
@@ -193,6 +196,19 @@ def test_what_makes_no_sense_now_is_disabled(probe):
     assert share.is_disabled() and "live-off" in share.locator("xpath=..").get_attribute("class")
     set_to(probe, rows=50)
     assert share.is_enabled()
+
+
+def test_each_switch_turns_its_own_trait_and_no_other(probe):
+    group = probe.stage.get_by_role("group", name="marks")
+    cross, ring = group.get_by_label("a cross"), group.get_by_label("a ring")
+    assert (cross.is_checked(), ring.is_checked()) == (True, False), "as the state says"
+    group.get_by_text("a ring").click()
+    assert probe.page.evaluate("['cross', 'ring'].map(model.get)") == [True, True]
+    cross.press("Space")
+    assert probe.page.evaluate("['cross', 'ring'].map(model.get)") == [False, True]
+    set_to(probe, cross=True, ring=False)
+    assert (cross.is_checked(), ring.is_checked()) == (True, False), "what is set from outside is shown"
+    assert group.locator(".live-u").count() == 1
 
 
 def test_a_finger_gets_no_readout_and_a_mouse_does(probe):

@@ -271,7 +271,8 @@ def test_axe_finds_nothing(cls, screen, at):
 
 
 SMALL = """(stage) => {
-  const touched = "button, select, input:not([type=radio], [type=checkbox]), .live-segments label, .live-switch, .live-reach";
+  const inputs = "button, select, input:not([type=radio], [type=checkbox])";
+  const touched = `${inputs}, .live-segments label, .live-switch, .live-reach`;
   return [...stage.querySelectorAll(touched)].filter((e) => e.getClientRects().length)
     .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])
     .filter(([, box]) => box.height < 43.9 || box.width < 43.9)

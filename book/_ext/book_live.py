@@ -143,6 +143,8 @@ def write_scripts(app, exception):
         texts = {"kit.js": _bundle.kit_script(), **{f"{name}.js": _bundle.figure_script(name) for name in names}}
     except _bundle.BundleError as error:
         raise ExtensionError(str(error)) from None
+    for file in {widgets.figure_class(name).file for name in names} - {""}:
+        texts[f"{file}.js"] = _bundle.data_script(file)
     texts["kit.css"] = (_bundle.FOLDER / "kit.css").read_text(encoding="utf-8")
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")

@@ -219,8 +219,8 @@ def kit_script(folder=FOLDER):
     return (
         'globalThis.SelectiveState = (() => {\n"use strict";\n'
         + "".join(_function(module) for module in modules)
-        + f"const modules = {{ {shared} }}, figures = {{}};\n"
-        + "return { modules, figures, mount: (page) => $kit.mount(page, figures) };\n})();\n"
+        + f"const modules = {{ {shared} }}, figures = {{}}, data = {{}};\n"
+        + "return { modules, figures, data, mount: (page) => $kit.mount(page, figures) };\n})();\n"
         'document.addEventListener("DOMContentLoaded", () => SelectiveState.mount(document));\n'
     )
 
@@ -232,3 +232,18 @@ def figure_script(name, folder=FOLDER):
     body = "".join(_function(module, shared) for module in modules)
     figure = f"${modules[-1].name}.$default"
     return f'(() => {{\n"use strict";\n{body}SelectiveState.figures["{name}"] = {figure};\n}})();\n'
+
+
+@functools.cache
+def data_text(name, folder=FOLDER):
+    """The text of a figure's own data, `data/NAME.json`; ValueError names those there are, where it isn't one."""
+    path = Path(folder) / "data" / f"{name}.json"
+    if not _FILE_NAME.fullmatch(name) or not path.is_file():
+        there = ", ".join(sorted(p.stem for p in (Path(folder) / "data").glob("*.json"))) or "none"
+        raise BundleError(f"there is no {name}.json among the figures' data: {there}")
+    return path.read_text(encoding="utf-8")
+
+
+def data_script(name, folder=FOLDER):
+    """The data as a classic script that hands it to the page: a page opened from the disk may not fetch a file."""
+    return f'SelectiveState.data["{name}"] = {data_text(name, folder).strip()};\n'

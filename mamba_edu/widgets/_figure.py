@@ -8,7 +8,7 @@ import re
 
 import traitlets
 
-from ._bundle import FOLDER, esm
+from ._bundle import FOLDER, data_text, esm
 from ._theme import theme_css
 
 try:
@@ -44,12 +44,17 @@ class LiveFigure(anywidget.AnyWidget):
     A figure sets `name`, the stem of its JavaScript file, and the default of `question`, its caption; declares its
     traits (of `_traits`); and defines `data()`, what is drawn as {name: float64 tensor}, and `still()`, the same state
     as a `BookFigure`. A wrong value raises TraitError, an unknown name TypeError; both name what came.
+
+    file: the name of a figure's own data, `data/FILE.json`, if it has such. A page fetches it once the figure comes
+    into sight; a notebook's widget brings it along.
     """
 
     name = ""
+    file = ""
     question = traitlets.Unicode().tag(sync=True)
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
+    _file = traitlets.Unicode().tag(sync=True)
     _ipython_display_ = None  # ipywidgets 7 shows itself by this alone, and `_repr_mimebundle_` would not be asked
 
     def __init__(self, **traits):
@@ -66,6 +71,10 @@ class LiveFigure(anywidget.AnyWidget):
     @traitlets.default("_css")
     def _default_css(self):
         return _css()
+
+    @traitlets.default("_file")
+    def _default_file(self):
+        return data_text(self.file) if self.file else ""
 
     @classmethod
     def figure_traits(cls):

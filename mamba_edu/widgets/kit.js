@@ -13,6 +13,7 @@
  *   presets           [{ label, state }]
  *   guess             optional: { trait, prompt, options(d), verdict(guess, d) }; `view.revealed` tells panels when to answer
  *                     and a panel may draw a handle on its trait
+ *   file              optional: { name, read(data) }, data of its own, `data/NAME.json`; read before anything is drawn
  *
  * `view` is what only this copy of the figure knows: `hover` (what is under the pointer, as `probe` gave it), `revealed`,
  * `narrow`, `width`. A panel may set `p.probe = (x, y) => ({ words, ... })`, shown beside the pointer and kept in
@@ -21,12 +22,15 @@
 
 import { Panel, element } from "./marks.js";
 import { makeControl } from "./controls.js";
+import { whenRead } from "./wake.js";
 
 const NARROW = 560; // CSS pixels of the figure's own width
 
 /** A figure for anywidget and for the page: an object with `render({ model, el })`. */
 export function liveFigure(spec) {
-  return { name: spec.name, spec, render: ({ model, el }) => new View(spec, model, el).stop };
+  const begin = (model, el) => new View(spec, model, el).stop;
+  const render = ({ model, el }) => (spec.file ? whenRead(spec.file, model, el, () => begin(model, el)) : begin(model, el));
+  return { name: spec.name, spec, render };
 }
 
 /** One live copy of a figure in a page. */
@@ -278,8 +282,10 @@ export function staticModel(state) {
 /** Bring the figures under `page` to life; their scripts have registered themselves in `SelectiveState.figures`. */
 export function mount(page) {
   const { figures } = globalThis.SelectiveState;
-  for (const root of page.querySelectorAll("figure.live-figure:not([data-ready])")) {
+  for (const root of page.querySelectorAll("figure.live-figure:not([data-ready], [data-mounted])")) {
     const figure = figures[root.dataset.figure];
-    if (figure) figure.render({ model: staticModel(JSON.parse(root.dataset.state)), el: root });
+    if (!figure) continue;
+    root.dataset.mounted = "true"; // and not yet ready, where it waits for its data
+    figure.render({ model: staticModel(JSON.parse(root.dataset.state)), el: root });
   }
 }

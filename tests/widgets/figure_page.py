@@ -45,13 +45,20 @@ def page_html(cls, theme="light", count=1):
     return _PAGE.format(theme=theme, title=cls.name, css=css, figures=cls().html() * count, **scripts)
 
 
+def write_page(file, *args):
+    """`page_html(*args)` as a file, beside it the data that the figure will ask for."""
+    file.write_text(page_html(*args), encoding="utf-8")
+    if args[0].file:
+        file.with_name(f"{args[0].file}.js").write_text(_bundle.data_script(args[0].file, FOLDER), encoding="utf-8")
+
+
 class FigurePage:
     """A page with `count` copies of the figure, opened from the disk and drawn; `complaints`: what the console said."""
 
     def __init__(self, context, folder, cls, theme="light", count=1):
         self.cls, self.complaints = cls, []
         file = Path(folder) / f"{cls.name}-{theme}-{count}.html"
-        file.write_text(page_html(cls, theme, count), encoding="utf-8")
+        write_page(file, cls, theme, count)
         self.page = page = context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -132,5 +139,5 @@ if __name__ == "__main__":
         sys.exit(f"which figure? {', '.join(cls.__name__ for cls in FIGURES)}; `dark` after it turns the theme")
     out = ROOT / "_build" / f"{sys.argv[1]}.html"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(page_html(getattr(widgets, sys.argv[1]), *sys.argv[2:3]), encoding="utf-8")
+    write_page(out, getattr(widgets, sys.argv[1]), *sys.argv[2:3])
     print(out.as_uri())

@@ -2,11 +2,12 @@
 
 import torch
 from torch.nn.functional import softplus
-from traitlets import TraitError, default, observe, validate
+from traitlets import default
 
 from ..discretize import discretize_mixed
 from ..scan import selective_scan
 from ._figure import LiveFigure
+from ._text_marks import TextMarks
 from ._traits import Bytes, Flag, Number, Whole
 
 MOST_BYTES = 24
@@ -14,7 +15,7 @@ STATES = 4  # A = -1, -2, -3, -4: state n forgets n times as fast as the first
 _BRACKETS = {ord("["): 1.0, ord("]"): -1.0}
 
 
-class Selection(LiveFigure):
+class Selection(TextMarks, LiveFigure):
     """One channel of S6 with four states over a few bytes, its delta set by two numbers.
 
         delta_t = softplus(weight f_t + bias), or softplus(bias) at every byte where not selective (Mamba algorithm 2)
@@ -39,23 +40,6 @@ class Selection(LiveFigure):
     @default("question")
     def _default_question(self):
         return "Which byte is still in the state when the last one has come in?"
-
-    @validate("step", "guess")
-    def _inside_the_text(self, proposal):
-        last = len(self.text.encode("utf-8")) - 1
-        if proposal.value > last:
-            raise TraitError(
-                f"The {proposal.trait.name!r} trait of a Selection instance expected -1 or a byte of the text, 0 to "
-                f"{last}, not {proposal.value}."
-            )
-        return proposal.value
-
-    @observe("text")
-    def _back_into_the_text(self, change):
-        length = len(self.text.encode("utf-8"))
-        for name in ("step", "guess"):
-            if getattr(self, name) >= length:
-                setattr(self, name, -1)
 
     def data(self):
         """What is drawn, float64, in the notation of the class:

@@ -10,7 +10,13 @@ The names load on first use: a figure needs anywidget and, for its still picture
 
 from importlib import import_module
 
-_HOME = {"Selection": "selection", "HalfLife": "half_life", "Cover": "cover", "BlockDataflow": "block_dataflow"}
+_HOME = {
+    "Selection": "selection",
+    "HalfLife": "half_life",
+    "Cover": "cover",
+    "BlockDataflow": "block_dataflow",
+    "BitsPerByte": "bits_per_byte",
+}
 
 __all__ = [*_HOME, "figure_class"]
 

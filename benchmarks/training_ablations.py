@@ -9,6 +9,7 @@ that are done lie in --parts and are not made again.
 import argparse
 import json
 import math
+import shlex
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
@@ -22,7 +23,7 @@ from torch import nn
 from mamba_edu import Mamba, MambaConfig, bits_per_byte, encode_dataset, evaluate, load_enwiki8_dataset
 from mamba_edu.training import TrainSettings, fit
 from mamba_edu.training.files import write_json
-from mamba_edu.training.log import command_line, environment
+from mamba_edu.training.log import environment
 
 CHANGES = {
     "none": "as it should be",
@@ -124,18 +125,18 @@ def main(argv=None):
     jobs = [(change, lr, seed, args.threads) for seed, lr, change in product(SEEDS, RATES, CHANGES)]
     runs = list(made(jobs, args.workers, args.parts))
     record = {
-        "command": command_line("", argv).replace("-m ''", "benchmarks/training_ablations.py"),
+        "command": shlex.join(["python", "benchmarks/training_ablations.py", *argv]),
         **{**circumstances, "threads": args.threads},
         "data": {"name": splits.name, "train_bytes": len(splits.train), "valid_bytes": len(splits.valid)},
         "model": {"config": asdict(CONFIG), "parameters": Mamba(CONFIG).num_parameters()},
         "settings": asdict(SETTINGS),
         "runs": runs,
     }
-    write_json(args.record, record)
-    untouched = {run["lr"]: run["bits_per_byte"]["valid"] or math.inf for run in runs if run["key"] == "none"}
+    write_json(args.record, record, indent=None)
+    untouched = {(r["lr"], r["seed"]): r["bits_per_byte"]["valid"] or math.inf for r in runs if r["key"] == "none"}
     for run in runs:
-        score = run["bits_per_byte"]["valid"] or math.inf
-        print(f"{run['key']:12} lr {run['lr']:g} seed {run['seed']}  {score:.3f} ({score - untouched[run['lr']]:+.3f})")
+        score, same = run["bits_per_byte"]["valid"] or math.inf, untouched[run["lr"], run["seed"]]
+        print(f"{run['key']:12} lr {run['lr']:g} seed {run['seed']}  {score:.3f} ({score - same:+.3f})")
 
 
 if __name__ == "__main__":

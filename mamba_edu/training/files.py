@@ -22,9 +22,12 @@ def write_atomically(path, data):
         raise
 
 
-def write_json(path, value):
-    """Write `value` as readable JSON, atomically. Raises ValueError for NaN and infinity, which JSON doesn't have."""
-    write_atomically(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+def write_json(path, value, indent=1):
+    """Write `value` as JSON, atomically, readable unless indent is None.
+
+    Raises ValueError for NaN and infinity, which JSON doesn't have.
+    """
+    write_atomically(path, (json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def sync_folder(path):

@@ -33,11 +33,12 @@ def code_version():
 
     dirty: whether a tracked file of the package differs from the commit. A package installed into a folder that happens
     to lie in somebody's repository has no commit of its own, hence the question whether git tracks the package. A copy
-    of the files that left .git behind can be told its commit by MAMBA_EDU_COMMIT; whether it was touched since, nobody
-    knows.
+    of the files on another machine is told its commit by MAMBA_EDU_COMMIT; whether it was touched since, nobody knows.
     """
+    if os.environ.get("MAMBA_EDU_COMMIT"):
+        return {"commit": os.environ["MAMBA_EDU_COMMIT"], "dirty": None}
     if not _git("ls-files", "__init__.py"):
-        return {"commit": os.environ.get("MAMBA_EDU_COMMIT"), "dirty": None}
+        return {"commit": None, "dirty": None}
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain", "-uno", "--", "."))}
 
 

@@ -57,6 +57,11 @@ def test_the_commit_is_that_of_the_package_and_changes_make_it_dirty(tmp_path, m
     assert log.code_version()["dirty"] is True
 
 
+def test_a_copy_is_told_its_commit(monkeypatch):
+    monkeypatch.setenv("MAMBA_EDU_COMMIT", "abc123")
+    assert log.code_version() == {"commit": "abc123", "dirty": None}
+
+
 def test_a_package_that_git_does_not_track_has_no_commit(tmp_path, monkeypatch):
     package, _ = repository(tmp_path)
     installed = tmp_path / "site-packages"

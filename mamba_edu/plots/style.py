@@ -1,6 +1,7 @@
 """The book's visual language: one colour for each of u, h, y and delta, in prose, plots and live figures alike."""
 
 import io
+import warnings
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -60,7 +61,8 @@ class BookFigure(Figure):
     def svg(self):
         """The figure as SVG text; `alt` becomes its accessible name."""
         out = io.StringIO()
-        with rc_context(_RC):
+        with rc_context(_RC), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: the reader's own fonts draw it
             self.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         text = out.getvalue()
         head, tail = text[text.index("<svg") :].split(">", 1)

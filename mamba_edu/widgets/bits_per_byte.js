@@ -10,7 +10,7 @@ const ORDERS = [0, 1, 2, 3];
 const SHOWN = 6; // next bytes
 const LOOKS = ["no byte", "one byte", "two bytes", "three bytes"];
 const LEFT = 38; // room for the axis' words
-const RIGHT = 70; // and for the mean's, where there is room
+const RIGHT = 78; // and for the mean's, where there is room
 
 let counts = null;
 
@@ -27,21 +27,24 @@ function compute({ text, order, step }) {
   const at = step < 0 || step > last ? last : step;
   const rows = prices(counts, bytes, ORDERS.at(-1)); // (4, l)
   const bits = rows[order];
-  const table = probabilities(counts, bytes, at, order, bytes[at]);
-  const likeliest = Array.from(table.p, (p, byte) => [byte, p]).sort((one, other) => other[1] - one[1] || one[0] - other[0]);
   return {
-    bytes, last, at, bits, rows,
+    bytes, order, last, at, bits,
     names: bytes.map(sign),
     known: bytes.map((_, t) => known(counts, bytes, t, order)),
     alone: rows[0],
     p: bits.map((value) => 2 ** -value),
     means: rows.map((row) => sum(row) / row.length),
-    next: likeliest.slice(0, SHOWN),
-    rank: likeliest.findIndex(([byte]) => byte === bytes[at]) + 1,
-    steps: table.steps,
+    next: lookUp({ bytes, order }, at).next,
     letters: lettersOf(text),
     dearest: argmax(bits),
   };
+}
+
+/** What may come at t: the likeliest bytes with their p, the place of the true one among all, and how its p came about. */
+function lookUp({ bytes, order }, t) {
+  const { p, steps } = probabilities(counts, bytes, t, order, bytes[t]);
+  const all = Array.from(p, (one, byte) => [byte, one]).sort((one, other) => other[1] - one[1] || one[0] - other[0]);
+  return { next: all.slice(0, SHOWN), rank: all.findIndex(([byte]) => byte === bytes[t]) + 1, steps };
 }
 
 /** Where each character begins and how many bytes it has: [[character, first byte, bytes], ...]. */
@@ -57,7 +60,10 @@ function lettersOf(text) {
 const called = (d, t) => `“${d.names[t]}” (t = ${t})`;
 const marked = (d, view) => view.hover?.t ?? d.at;
 /** The bytes that count at t, as they stand. */
-const before = (d, t, k) => d.names.slice(t - k, t).join("");
+const before = (d, t, k) => {
+  const names = d.names.slice(t - k, t);
+  return names.join(names.some((name) => name.length > 1) ? " " : "");
+};
 const after = (d, t, k) => (k ? `after “${before(d, t, k)}”` : "by frequency alone");
 
 // ---- the price of each byte -----------------------------------------------------------------------------------------
@@ -69,7 +75,7 @@ function lines(width, d, view) {
   const rows = Math.ceil(d.bytes.length / most);
   const each = Math.ceil(d.bytes.length / rows);
   const foreign = d.letters.some(([, , length]) => length > 1);
-  const bars = rows === 1 ? 130 : rows < 4 ? 84 : 56;
+  const bars = rows === 1 ? 130 : rows < 4 ? 84 : 64;
   return { rows, each, foreign, bars, height: bars + (foreign ? 54 : 36), cell: Math.min(30, room / each) };
 }
 
@@ -107,6 +113,13 @@ function readout(d, t, view) {
   return `“${d.names[t]}” ${after(d, t, k)}: p[t=${t}] = ${number(2 ** -bits)}, ${number(bits)} bits`;
 }
 
+function titleOfPrices(s, d, view) {
+  const title = "The price of each byte in bits";
+  const back = `with ${LOOKS[s.order]} to look back on`;
+  if (!s.order) return `${title}, by frequency alone`;
+  return view.revealed ? `${title}: grey by frequency alone, green ${back}` : `${title}, by frequency alone; ${back} after your guess`;
+}
+
 function drawLine(p, s, d, view, { from, length, x, y, base, first }) {
   const t = marked(d, view);
   const bits = view.revealed ? d.bits : d.alone;
@@ -125,13 +138,14 @@ function drawLine(p, s, d, view, { from, length, x, y, base, first }) {
   if (view.revealed && inside(d.dearest)) {
     p.text(x.centre(d.dearest - from), y(bits[d.dearest]) - 5, price(bits[d.dearest]), { color: "y", anchor: "middle", weight: 600, halo: true });
   }
-  drawMean(p, mean, x, y, view);
+  drawMean(p, mean, x, y, view, first);
 }
 
-function drawMean(p, mean, x, y, view) {
+function drawMean(p, mean, x, y, view, first) {
   const color = view.revealed ? "y" : "muted";
   p.rule(LEFT, y(mean), x.to, y(mean), { color, dash: "5 3", line: 1.2 });
-  if (!view.narrow) return p.text(x.to + 6, y(mean) + 4, `mean ${mean.toFixed(2)}`, { color, size: 11.5 });
+  if (!first) return;
+  if (!view.narrow) return void p.text(x.to + 6, y(mean) + 4, `mean ${mean.toFixed(2)}`, { color, size: 11.5 });
   const apart = y(mean) - y(8);
   const shift = Math.abs(apart) < 12 ? (apart < 0 ? -12 : 12) - apart : 0; // clear of the 8
   p.text(LEFT - 6, y(mean) + 4 + shift, mean.toFixed(2), { color, anchor: "end", size: 11 });
@@ -139,12 +153,14 @@ function drawMean(p, mean, x, y, view) {
 
 function nameBytes(p, s, d, view, { from, length, x, base }) {
   const t = marked(d, view);
-  const known = Math.min(s.order, t);
+  const [used, wanted] = [view.revealed ? d.known[t] : Math.min(s.order, t), Math.min(s.order, t)];
   for (let i = from; i < from + length; i++) {
-    const seen = i >= t - known && i < t;
+    const seen = i >= t - used && i < t;
+    const missed = i >= t - wanted && i < t - used; // the longer context is not kept
     const small = d.names[i].length > 1 ? Math.min(11, x.size * 0.52) : Math.min(17, x.size * 0.8);
     p.text(x.centre(i - from), base + 17, d.names[i], { anchor: "middle", mono: true, size: small, color: seen ? "u" : "ink", weight: seen || i === t ? 600 : 400 });
-    if (seen) p.rule(x.at(i - from) + 1, base + 22.5, x.at(i - from) + x.size - 1, base + 22.5, { color: "u", line: 2 });
+    const under = { color: seen ? "u" : "muted", line: seen ? 2 : 1, dash: seen ? null : "2 2" };
+    if (seen || missed) p.rule(x.at(i - from) + 1, base + 22.5, x.at(i - from) + x.size - 1, base + 22.5, under);
     if (i === s.guess) p.outline(x.at(i - from) + 1, base + 3, x.size - 1, 19);
   }
   for (const [letter, start, bytes] of d.letters) {
@@ -159,33 +175,34 @@ function nameBytes(p, s, d, view, { from, length, x, base }) {
 
 function drawNext(p, s, d, view) {
   if (!view.revealed) return hide(p);
-  const own = [d.bytes[d.at], d.p[d.at]];
-  const listed = d.rank <= SHOWN ? d.next : [...d.next.slice(0, SHOWN - 1), own];
+  const t = marked(d, view);
+  const { next, rank } = lookUp(d, t);
+  const listed = rank <= SHOWN ? next : [...next.slice(0, SHOWN - 1), [d.bytes[t], d.p[t]]];
   const x = linear([0, Math.max(...listed.map(([, p]) => p))], [30, p.width - 112]);
   const rows = band(listed.length, [2, 2 + 24 * listed.length]);
   listed.forEach(([byte, probability], i) => {
-    const it = byte === d.bytes[d.at];
+    const it = byte === d.bytes[t];
     const look = { color: it ? "y" : "muted", weight: it ? 600 : 400 };
     const middle = rows.centre(i) + 4;
     p.text(14, middle, sign(byte), { ...look, color: it ? "y" : "ink", anchor: "middle", mono: true, size: byte > 32 && byte < 127 ? 15 : 12 });
     p.rect(x(0), rows.at(i) + 5, Math.max(1, x(probability) - x(0)), rows.size - 10, { fill: it ? "y" : "hairline" });
-    const place = it && d.rank > SHOWN ? `, place ${d.rank}` : "";
+    const place = it && rank > SHOWN ? `, place ${rank}` : "";
     p.text(x(probability) + 7, middle, `${share(probability)}: ${price(-Math.log2(probability))} bits${place}`, look);
   });
   p.probe = (_, py) => {
     const i = rows.index(py);
     if (i === null) return null;
     const [byte, probability] = listed[i];
-    return { words: `p(“${sign(byte)}” at t=${d.at}) = ${number(probability)}, ${number(-Math.log2(probability))} bits` };
+    return { words: `p(“${sign(byte)}” at t=${t}) = ${number(probability)}, ${number(-Math.log2(probability))} bits` };
   };
 }
 
 function titleOfNext(s, d, view) {
-  if (!view.revealed) return `What may come at t = ${d.at}`;
-  const k = d.known[d.at];
-  const wanted = Math.min(s.order, d.at);
-  const unknown = k < wanted ? ` (“${before(d, d.at, wanted)}” is not kept)` : "";
-  return `What may come at t = ${d.at}, ${after(d, d.at, k)}${unknown}`;
+  const t = marked(d, view);
+  if (!view.revealed) return `What may come at t = ${t}`;
+  const [k, wanted] = [d.known[t], Math.min(s.order, t)];
+  const what = `t = ${t}, ${after(d, t, k)}`;
+  return k < wanted ? `${what} (“${before(d, t, wanted)}” not kept)` : `What may come at ${what}`;
 }
 
 // ---- the whole text, order by order ---------------------------------------------------------------------------------
@@ -202,7 +219,7 @@ function drawOrders(p, s, d, view) {
   ["kept", "all"].forEach((words, i) => p.text(columns[i], 28, words, { ...small, anchor: "end" }));
   ORDERS.forEach((order) => {
     const shown = view.revealed || order === 0;
-    const on = order === (view.revealed ? s.order : 0);
+    const on = order === s.order;
     const middle = rows.centre(order) + 4;
     if (on) p.rect(0, rows.at(order) + 1, p.width, rows.size - 2, { fill: "panel", round: 3 });
     p.text(4, middle, `${order} back`, { weight: on ? 600 : 400 });
@@ -242,14 +259,14 @@ function describe(s, d, view) {
 }
 
 function equation(s, d, view) {
-  const { names, at } = d;
-  const bits = (view.revealed ? d.bits : d.alone)[at];
-  const step = view.revealed ? d.steps.at(-1) : d.steps[0];
-  const k = view.revealed ? d.known[at] : 0;
-  const given = k ? [[" | "], [before(d, at, k), "u"]] : [];
+  const t = marked(d, view);
+  const bits = (view.revealed ? d.bits : d.alone)[t];
+  const step = lookUp(d, t).steps.at(view.revealed ? -1 : 0);
+  const k = view.revealed ? d.known[t] : 0;
+  const given = k ? [[" | "], [before(d, t, k), "u"]] : [];
   const p = number(2 ** -bits);
   return [
-    [`bits[t=${at}] = −log2 p(`], [names[at], "y"], ...given, [`) = −log2 ${p} = `], [number(bits), "y"],
+    [`bits[t=${t}] = −log2 p(`], [d.names[t], "y"], ...given, [`) = −log2 ${p} = `], [number(bits), "y"],
     [`\np = (${whole(step.count)} + ${whole(step.rest)} · ${number(step.shorter)}) / ${whole(step.total)}`],
     [view.narrow ? "" : k ? "   (counted + rest · p with a byte less) / all" : "   (counted + rest / 256) / all"],
   ];
@@ -304,13 +321,9 @@ export default liveFigure({
     { kind: "player", trait: "step", label: "The marked byte t", last: (d) => d.last, says: (t, d) => `t = ${t}, ${d.names[t]}` },
   ],
   presets: [
-    { label: "a link", state: { text: "by [[Johann Most]] in the", order: 3 } },
-    { label: "a sentence", state: { text: "A café in the United States", order: 3 } },
+    { label: "a sentence", state: { text: "the history of the United States", order: 3 } },
     { label: "said three times", state: { text: "abracadabra abracadabra abracadabra", order: 3 } },
+    { label: "two bytes a letter", state: { text: "Athens (Αθήνα)", order: 3 } },
     { label: "at random", state: { text: "q7#Xv~Zk)R2wJ|m", order: 3 } },
   ],
 });
-
-function titleOfPrices(s, d, view) {
-  return view.revealed && s.order ? `The price of each byte in bits: grey by frequency alone, green with ${LOOKS[s.order]} to look back on` : "The price of each byte in bits, by frequency alone";
-}

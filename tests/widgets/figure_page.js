@@ -90,7 +90,7 @@ globalThis.eyes = (() => {
       node.dispatchEvent(new Event("input", { bubbles: true }));
       return node.getAttribute("aria-invalid") === "false";
     };
-    let most = 65;
+    let most = 257;
     while (!takes("[".repeat(most))) most--;
     takes(before);
     return most;

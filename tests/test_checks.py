@@ -1,5 +1,7 @@
 """The graders' wrapper: a Result for whatever a reader hands in, never a traceback."""
 
+from importlib import import_module
+
 import pytest
 
 from mamba_edu import checks
@@ -99,6 +101,12 @@ def test_endless_recursion_is_a_hint():
 def test_the_readers_own_stop_still_stops():
     with pytest.raises(KeyboardInterrupt):
         check_double(raises(KeyboardInterrupt()))
+
+
+def test_no_chapter_hides_anothers_grader():
+    modules = [import_module(f"mamba_edu.checks.{chapter}") for chapter in checks._CHAPTERS]
+    names = [name for module in modules for name in vars(module) if name.startswith("check_")]
+    assert len(names) == len(set(names))
 
 
 def test_an_unknown_grader_is_an_attribute_error():

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from ._result import Result, grader
 
-_CHAPTERS = ["chapter06", "chapter07", "chapter13"]  # each module's check_... functions are public here
+_CHAPTERS = ["chapter06", "chapter07", "chapter12", "chapter13"]  # each module's check_... functions are public here
 
 __all__ = ["Result", "grader"]
 

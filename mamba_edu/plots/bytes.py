@@ -15,18 +15,22 @@ def price_of_probability(paid):
 
     paid: {what is marked: its probability, above 0}. Returns a figure.
     """
-    marks = ", ".join(f"{name} pays {-np.log2(p):.0f} bits at p = {p:.3g}" for name, p in paid.items())
+    marks = ", ".join(f"{name} pays {_bits(p)} at p = {p:.3g}" for name, p in paid.items())
     figure, axes = new_figure(7.4, 2.7, f"Bits against probability: a curve that falls from 8 to 0; {marks}.")
     p = np.linspace(1 / 300, 1, 600)
     axes.plot(p, -np.log2(p), color=LIGHT["y"])
     for name, at in paid.items():
         axes.plot(at, -np.log2(at), "o", color=LIGHT["h"], ms=5)
         where = {"textcoords": "offset points", "fontsize": _SMALL, "color": LIGHT["ink"], "va": "center"}
-        axes.annotate(f"{name}: p = {at:.3g}, {-np.log2(at):.0f} bits", (at, -np.log2(at)), (9, 4), **where)
+        axes.annotate(f"{name}: p = {at:.3g}, {_bits(at)}", (at, -np.log2(at)), (9, 4), **where)
     axes.set(xlabel="probability of the byte that came", ylabel="bits", xlim=(-0.02, 1.02), ylim=(-0.2, 8.6))
     axes.set_yticks([0, 2, 4, 6, 8])
     axes.grid(axis="y")
     return figure
+
+
+def _bits(p):
+    return "1 bit" if p == 0.5 else f"{-np.log2(p):.0f} bits"
 
 
 def bracket_prices(prices, informed):

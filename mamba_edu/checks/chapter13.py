@@ -1,8 +1,9 @@
-"""Graders of chapter 13: bits from nats, a fair mean, the schedule, what decays, one norm for the whole gradient."""
+"""Graders of chapter 13: the schedule, what decays, one norm for the gradient, a batch in parts, a run resumed."""
 
 import math
 
 import torch
+from torch import nn
 
 from ._result import expect, grader
 
@@ -16,38 +17,6 @@ def _expect_number(value, what):
 
 def _near(got, wanted):
     return math.isfinite(got) and abs(got - wanted) <= 1e-6 * max(1.0, abs(wanted))
-
-
-@grader
-def check_bits_and_perplexity(scores):
-    """`scores(nats, n) -> (bits per byte, perplexity)` for a text of n bytes, the first of which is not predicted."""
-    for nats, n in ((1386.3, 1001), (0.0, 2), (693.147, 501)):
-        answer = scores(nats, n)
-        expect(
-            isinstance(answer, (tuple, list)) and len(answer) == 2, "return two numbers: (bits per byte, perplexity)"
-        )
-        bits = _expect_number(answer[0], "bits per byte")
-        perplexity = _expect_number(answer[1], "the perplexity")
-        loss = nats / (n - 1)
-        expect(_near(bits, loss / math.log(2)) or not _near(bits, nats / n / math.log(2)), "n bytes have n - 1 targets")
-        expect(_near(bits, loss / math.log(2)) or not _near(bits, loss), "that is nats: a bit is log 2 = 0.693 of them")
-        expect(_near(bits, loss / math.log(2)), f"{nats} nats over {n} bytes are not {bits:.4g} bits per byte")
-        wrong_base = not _near(perplexity, math.exp(bits)) or _near(bits, 0)
-        expect(wrong_base, "e goes with nats, 2 with bits: you raised e to a number of bits")
-        expect(_near(perplexity, math.exp(loss)), f"the perplexity of {loss:.4g} nats a byte is not {perplexity:.4g}")
-    return "both are the same loss, in two units"
-
-
-@grader
-def check_mean_loss(mean_loss):
-    """`mean_loss(windows) -> float`: windows is a list of 1-d tensors, the losses of each window's bytes."""
-    windows = [torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([9.0])]
-    got, wanted = _expect_number(mean_loss(windows), "the mean"), 23 / 9
-    unfair = (2.5 + 1 + 9) / 3
-    expect(not _near(got, unfair), "a mean of means: the last window's single byte counts as much as four others")
-    expect(not _near(got, 14 / 8), "the short window is missing: every byte is scored once")
-    expect(_near(got, wanted), f"for losses of [1, 2, 3, 4], [1, 1, 1, 1] and [9] the mean is not {got:.4g}")
-    return "every byte has one vote"
 
 
 @grader
@@ -108,3 +77,137 @@ def check_clip(clip):
         length = math.sqrt(sum(float(g.square().sum()) for g in got))
         expect(False, f"together your gradients have length {length:.3f}, not 1, or another direction")
     return "shorter, and in the same direction"
+
+
+@grader
+def check_parts(gradient_in_parts):
+    """`gradient_in_parts(model, inputs, targets, parts)` leaves in .grad the gradient of the mean over all targets."""
+    inputs, targets = torch.arange(21).view(7, 3) % 5, (torch.arange(21).view(7, 3) * 3 + 1) % 5
+    model, wanted = _tiny(), _tiny()
+    _loss(wanted, inputs, targets).backward()
+    for parts in (1, 3):
+        model.zero_grad(set_to_none=True)
+        gradient_in_parts(model, inputs, targets, parts)
+        expect(all(p.grad is not None for p in model.parameters()), "some parameter has no gradient: call backward()")
+        if not _same_gradient(model, wanted):
+            expect(parts > 1, "in one part, too, it should be the gradient of the mean loss over all targets")
+            expect(
+                not _is(model, wanted, _mean_of_means, inputs, targets),
+                "7 rows in 3 parts are 3, 3 and 1: "
+                "the last row has three times the say of the others; weigh a part by its share of the batch",
+            )
+            expect(
+                not _is(model, wanted, _sum_of_means, inputs, targets),
+                "the means of the parts are added up: that is some three times too long a gradient",
+            )
+            expect(
+                not _is(model, wanted, _last_part, inputs, targets),
+                "only the last part is left: zero the gradients before the first part, not before each",
+            )
+            expect(False, "in three parts it is another gradient than that of the whole batch")
+    return "less memory, the same step"
+
+
+def _tiny():
+    """Logits for five tokens, always from the same first weights, in float64."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 5)).double()
+
+
+def _loss(model, inputs, targets):
+    return nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+
+
+def _gradient(model):
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+def _same_gradient(model, other):
+    return bool(torch.allclose(_gradient(model), _gradient(other), rtol=1e-9, atol=1e-12))
+
+
+def _is(model, like, mistake, inputs, targets):
+    """Whether the model's gradient is the one that `mistake` makes."""
+    other = _tiny()
+    mistake(other, [(x, y) for x, y in zip(inputs.chunk(3), targets.chunk(3))])
+    return _same_gradient(model, other)
+
+
+def _mean_of_means(model, parts):
+    (sum(_loss(model, x, y) for x, y in parts) / len(parts)).backward()
+
+
+def _sum_of_means(model, parts):
+    sum(_loss(model, x, y) for x, y in parts).backward()
+
+
+def _last_part(model, parts):
+    (_loss(model, *parts[-1])).backward()
+
+
+@grader
+def check_resume(pair):
+    """(save, load): save(model, optimizer, generator, step) gives x; load(x, model, optimizer, generator) the step."""
+    expect(isinstance(pair, (tuple, list)) and len(pair) == 2, "hand over both functions: (my_save, my_load)")
+    save, load = pair
+    with torch.random.fork_rng(devices=[]):
+        run = _Run(seed=0)
+        run.steps(5)
+        saved = save(run.model, run.optimizer, run.generator, run.step)
+        expect(saved is not None, "my_save should return what it saved")
+        kept = _Run(seed=0)
+        kept.steps(5)
+        run.steps(6)  # the run goes on: what was saved must not
+        again = _Run(seed=7)
+        again.steps(2)
+        again.step = load(saved, again.model, again.optimizer, again.generator)
+        _compare(again, kept)
+        random = torch.get_rng_state()
+        kept = _Run(seed=0)
+        kept.steps(5)
+        expect(
+            torch.equal(random, torch.get_rng_state()),
+            "dropout draws from PyTorch's global generator: torch.get_rng_state() is a part of the run, too",
+        )
+        return "the same run, as if it had never stopped"
+
+
+class _Run:
+    """A short training with dropout and random batches, every step of which depends on all that a run remembers."""
+
+    def __init__(self, seed):
+        torch.manual_seed(seed)
+        self.model = nn.Sequential(nn.Embedding(5, 8), nn.Dropout(0.5), nn.Linear(8, 5))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.01)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.step = 0
+
+    def steps(self, n):
+        for _ in range(n):
+            tokens = torch.randint(0, 5, (6, 4), generator=self.generator)
+            self.optimizer.zero_grad()
+            _loss(self.model, tokens[:, :-1], tokens[:, 1:]).backward()
+            self.optimizer.step()
+            self.step += 1
+
+
+def _compare(again, kept):
+    """Whether all that `again` has been given back is what `kept` had; else a hint on the first thing that isn't."""
+    state, wanted = again.model.state_dict(), kept.model.state_dict()
+    expect(
+        all(torch.equal(state[name], wanted[name]) for name in wanted),
+        "the weights are not those of the moment of "
+        "saving: does state_dict() hand out copies, or the tensors that training goes on to change?",
+    )
+    moments, right = again.optimizer.state_dict()["state"], kept.optimizer.state_dict()["state"]
+    whole = moments.keys() == right.keys() and all(
+        torch.equal(moments[i][key], right[i][key]) for i in right for key in right[i]
+    )
+    expect(whole, "AdamW's running means are not those of the moment of saving: the first steps would be other ones")
+    same = torch.equal(again.generator.get_state(), kept.generator.get_state())
+    expect(same, "the batches that come next are other ones: the generator's state is missing")
+    expect(
+        again.step == kept.step,
+        f"my_load should return the step, {kept.step}; the schedule needs it; yours returns {again.step!r}",
+    )

@@ -12,8 +12,23 @@ _SETTINGS = ("minutes", "seqlen", "batch_size", "accumulate", "carry_state", "pr
 _SETTINGS += ("weight_decay", "clip", "seed", "eval_every", "eval_bytes", "eval_seqlen", "patience", "save_every")
 
 
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, except where there is none to show."""
+_DESCRIPTION = """\
+Train a Mamba language model on the bytes of a text, and score it in bits per
+byte on bytes it has not seen. Ctrl-C saves the run and says how to go on."""
+_EXAMPLES = """\
+examples:
+  %(prog)s --pocket --minutes 2 --out runs/first
+      a first try, without a download
+  %(prog)s --data diary.txt --dropout 0.2 --patience 5 --out runs/diary
+      a text of your own, until it gets no better
+  %(prog)s --data diary.txt --dropout 0.2 --patience 5 --out runs/diary --resume
+      the same, after it was stopped
+  torchrun --standalone --nproc-per-node 2 -m mamba_edu.train --minutes 10 --out runs/two
+      two processes, two GPUs if there are"""
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, except where there is none to show; leaves the lines of the examples alone."""
 
     def _get_help_string(self, action):
         shown = action.default is not None and action.default is not False
@@ -181,8 +196,8 @@ def make_parser():
     parser = argparse.ArgumentParser(
         prog="python -m mamba_edu.train",
         usage="%(prog)s [--data FILE] [--out FOLDER] [--minutes M] ...; --help explains all flags",
-        description="Train a Mamba language model on the bytes of a text, and score it in bits per byte on bytes it "
-        "has not seen. Ctrl-C saves the run and says how to go on.",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
         formatter_class=_Formatter,
     )
     parts = [_add_model_flags, _add_data_flags, _add_training_flags, _add_evaluation_flags]

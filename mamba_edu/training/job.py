@@ -113,4 +113,6 @@ class Job:
     def again(self):
         """What to type to go on."""
         flags = [flag for flag in self.argv if flag not in ("--resume", "--overwrite")]
-        return command_line("mamba_edu.train", [*flags, "--resume"])
+        command = command_line("mamba_edu.train", [*flags, "--resume"])
+        several = f"torchrun --nproc-per-node {self.ranks.world} -m"
+        return command if self.ranks.world == 1 else command.replace("python -m", several, 1)

@@ -107,8 +107,8 @@ def three_ways(bits, ways, bar):
     """
     said = "; ".join(f"{name}: " + ", ".join(f"{w} {b:.2f}" for w, b in zip(ways, row)) for name, row in bits.items())
     figure, axes = new_figure(7.4, 2.5, f"Bits per byte. {said}. {bar[0]} {bar[1]:.2f}.")
-    axes.axvline(bar[1], color=LIGHT["muted"], lw=0.9, ls=(0, (4, 3)))
-    axes.text(bar[1], -0.75, f"{bar[0]} {bar[1]:.2f}", ha="center", fontsize=_SMALL, color=LIGHT["muted"])
+    axes.plot([bar[1]] * 2, [-0.45, len(ways) - 0.5], color=LIGHT["muted"], lw=0.9, ls=(0, (4, 3)))
+    axes.text(bar[1], -0.62, f"{bar[0]} {bar[1]:.2f}", ha="center", fontsize=_SMALL, color=LIGHT["muted"])
     for (name, row), kind in zip(bits.items(), ("h", "u")):
         axes.plot(row, range(len(ways)), "o", color=LIGHT[kind], ms=6)
         for y, b in enumerate(row):

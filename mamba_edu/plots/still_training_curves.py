@@ -23,7 +23,7 @@ def training_curves_still(data, runs, shown, settings):
     colours = {name: LIGHT[colour] for name, colour in zip(runs["changes"], _COLOURS, strict=True)}
     costs = _mean_costs(numbers["costs"], runs)  # (changes, rates)
     alt = _alt(numbers, costs, runs, shown, settings)
-    figure, (top, bottom) = new_figure(WIDTH, 6.2, alt, 2, height_ratios=[1, 1.15])
+    figure, (top, bottom) = new_figure(WIDTH, 6.8, alt, 2, height_ratios=[1, 1.15])
     _curves(top, numbers, shown, {"none": LIGHT["ink"], **colours}, settings)
     _costs(bottom, costs, runs, colours, settings.lr)
     for axes in (top, bottom):
@@ -75,7 +75,7 @@ def _curves(axes, numbers, shown, colours, settings):
     axes.set(xlabel="step", xlim=(numbers["steps"][0], numbers["steps"][-1]))
     what = "validation" if settings.validation else "training"
     unit = "more bits per byte" if settings.against else "bits per byte"
-    axes.set_title(f"{what}, {unit}, rate {settings.lr:g}; black: as it should be", loc="left", fontsize=_SMALL)
+    axes.set_title(f"{what}, {unit}, rate {settings.lr:g}; black: unchanged", loc="left", fontsize=_SMALL)
     axes.grid(axis="y")
 
 

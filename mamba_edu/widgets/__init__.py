@@ -16,6 +16,7 @@ _HOME = {
     "Cover": "cover",
     "BlockDataflow": "block_dataflow",
     "BitsPerByte": "bits_per_byte",
+    "TrainingCurves": "training_curves",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -287,11 +287,11 @@ function now(key, levels, row, s, d, view) {
 function harm(d) {
   const harmful = rates.map((_, rate) => CHANGES.filter((key) => d.cost[key][rate].lost || Math.min(...d.cost[key][rate].seeds) > 0).length);
   const dearest = rates.map((_, rate) => worst(d, rate));
-  const list = rates.map((rate, i) => `${harmful[i]} at ${number(rate)}`).join(", ");
+  const list = rates.map((rate, i) => `${harmful[i]}${i ? "" : " cost bits with every seed"} at ${number(rate)}`).join(", ");
   const one = new Set(dearest).size === 1;
   const each = rates.map((rate, i) => `${one ? price(dearest[i], d, i) : priced(dearest[i], d, i)} at ${number(rate)}`).join(", ");
   const named = one ? `${called(dearest[0])} is the dearest at each: ` : "The dearest: ";
-  return `Of the five changes, so many cost bits with every seed: ${list}. ${capital(named)}${each}.`;
+  return `Of the five changes, ${list}. ${capital(named)}${each}.`;
 }
 
 const worst = (d, rate) => CHANGES.reduce((a, b) => (d.cost[b][rate].mean > d.cost[a][rate].mean ? b : a));

@@ -21,6 +21,22 @@ def test_page(html, address, visit, page_name, width, theme):
     assert findings == []
 
 
+SHEETS = """[...document.querySelectorAll("article .live-figure")].map((figure) => {
+  const around = [];
+  for (let e = figure.parentElement; e.tagName !== "ARTICLE"; e = e.parentElement) around.push(e);
+  return around.map((e) => getComputedStyle(e).backgroundColor).filter((colour) => colour !== "rgba(0, 0, 0, 0)");
+})"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("chapter", ["06_selection", "12_enwik8"])
+def test_a_live_figure_lies_on_the_page_itself(address, visit, chapter, theme):
+    page = visit(1280, theme)
+    page.goto(f"{address}chapters/{chapter}.html", wait_until="load")
+    sheets = page.evaluate(SHEETS)
+    assert sheets and not any(sheets)
+
+
 def test_page_from_disk(html, visit, page_name):
     page = visit()
     with listening(page) as (findings, asked):

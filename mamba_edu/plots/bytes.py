@@ -113,7 +113,12 @@ def three_ways(bits, ways, bar):
         axes.plot(row, range(len(ways)), "o", color=LIGHT[kind], ms=6)
         for y, b in enumerate(row):
             other = max(r[y] for r in bits.values()) > b
-            place = {"xytext": (-8 if other else 8, 0), "textcoords": "offset points", "va": "center"}
+            place = {
+                "xytext": (-8 if other else 8, 0),
+                "textcoords": "offset points",
+                "va": "center",
+                "color": LIGHT[kind],
+            }
             axes.annotate(f"{name} {b:.2f}", (b, y), ha="right" if other else "left", fontsize=_SMALL, **place)
     every = [b for row in bits.values() for b in row]
     room = 0.45 * (max(every) - min(every))

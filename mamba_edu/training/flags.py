@@ -175,13 +175,12 @@ def _add_output_flags(parser):
         action="store_true",
         help="go on from the newest checkpoint in --out with otherwise the same flags; from the start if there is none",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace what --out and --record hold")
     group.add_argument(
         "--save-every",
         type=int,
         default=TrainSettings(steps=1).save_every,
         metavar="N",
-        help="steps between checkpoints beside those of --eval-every; 0: none",
+        help="steps between checkpoints beside those of the quick looks; 0: none",
     )
     group.add_argument(
         "--record", type=Path, metavar="FILE", help="gets scores, curve and circumstances as JSON (default: no record)"
@@ -189,6 +188,7 @@ def _add_output_flags(parser):
     group.add_argument(
         "--plot", type=Path, metavar="FILE", help="gets the curves as .svg, .png or .pdf (default: no picture)"
     )
+    group.add_argument("--overwrite", action="store_true", help="replace what --out, --record and --plot hold")
 
 
 def make_parser():

@@ -50,7 +50,7 @@ def bracket_prices(prices, informed):
     for name, bits in informed.items():
         axes.plot(orders - 1, bits, "D", color=LIGHT["warn"], ms=6)
         colours[f"{name} {bits:.2f}"] = LIGHT["warn"]
-    axes.set(xlabel="bytes that are looked back on", ylabel="bits", xlim=(-0.2, orders + 0.7), xticks=range(orders))
+    axes.set(xlabel="bytes that are looked back on", ylabel="bits", xlim=(-0.2, orders + 0.2), xticks=range(orders))
     axes.set_ylim(-0.4, 1.08 * max(max(bits) for bits in prices.values()))
     last = [bits[-1] for bits in prices.values()] + list(informed.values())
     _label_ends(axes, orders - 1 + 0.1, dict(zip(colours, last)), colours)
@@ -90,11 +90,11 @@ def padded_batch(rows, mask):
     alt = f"A batch of {b} texts, {l} places each, {mask.mean():.0%} of them real: " + ", ".join(words) + "."
     figure, axes = new_figure(7.4, 0.23 * b + 0.25, alt)
     place = {"ha": "center", "va": "center", "family": "monospace", "fontsize": min(10.5, 360 / l)}
-    for row in range(b):
-        names = byte_names(rows[row])
-        for t in range(l):
-            real = mask[row, t]
-            axes.text(t, row, names[t] if real else "·", color=LIGHT["u" if real else "muted"], **place)
+    for row, names in enumerate(map(byte_names, rows)):
+        for t in np.flatnonzero(mask[row]):
+            axes.text(t, row, names[t], color=LIGHT["u"], **place)
+    row, t = np.nonzero(~mask)
+    axes.plot(t, row, ".", color=LIGHT["muted"], ms=2.5)
     axes.set(xlim=(-0.8, l - 0.2), ylim=(b - 0.4, -0.6))
     axes.axis("off")
     return figure

@@ -74,10 +74,11 @@ def _characters(axes, text, start, stop):
 def _means(axes, means, order, kept):
     rows = np.arange(len(means))
     axes.barh(rows, means, 0.6, color=[LIGHT["y"] if row == order else LIGHT["hairline"] for row in rows])
+    look = {"va": "center", "fontsize": _SMALL, "color": LIGHT["ink"]}
     for row, mean in enumerate(means):
-        axes.annotate(f"{mean:.2f}", (mean, row), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL)
+        axes.annotate(f"{mean:.2f}", (mean, row), (4, 0), textcoords="offset points", **look)
         test = f"enwik8: {kept[f'order {row}']:.2f}"
-        axes.annotate(test, (1, row), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=_SMALL)
+        axes.annotate(test, (1, row), xycoords=("axes fraction", "data"), ha="right", **look)
     axes.set(xlim=(0, 1.6 * max(8, means.max())), ylim=(len(means) - 0.5, -0.5), xticks=[])
     axes.set_yticks(rows, [f"{row} back" for row in rows], fontsize=_SMALL)
     axes.set_title("bits per byte of this text, by the bytes looked back on", loc="left", fontsize=_SMALL)

@@ -111,7 +111,8 @@ def test_the_still_tells_the_same(text, recwarn):
     assert [str(w.message) for w in recwarn] == [], "a letter that the picture's font lacks is the page's to draw"
     assert f"to {data['bits'].max():.2f}, the dearest is byte {int(data['bits'].argmax())}" in still.alt
     for mean in data["means"].tolist():
-        assert f">{mean:.2f}</text>" in svg and f"{mean:.2f} with" in still.alt
+        assert f"{mean:.2f} with" in still.alt
+    assert re.findall(r">(\d+\.\d\d)</text>", svg) == [f"{mean:.2f}" for mean in data["means"].tolist()]
     assert not re.search(r"nan|inf\b", svg) and still.get_size_inches()[0] <= 4.4
     phone = 352 / (4.4 * 72)  # pixels a point, on a screen of 390
     for size, words in re.findall(r'<text style="font-size: ([\d.]+)px[^>]*>([^<]+)<', svg):
@@ -206,9 +207,17 @@ def test_a_character_stands_under_its_bytes(page):
         assert boxes[letter][0] == pytest.approx(middle, abs=1) and boxes[letter][1] > boxes[codes[0]][1]
 
 
+def hidden(page):
+    """All that is written in the two panels which would tell the answer."""
+    return {panel: page.stage.locator(f"[data-panel={panel}] text").all_text_contents() for panel in ("prices", "next")}
+
+
 def test_the_answer_names_the_bracket(page):
     words, verdict = page.stage.locator(".live-words"), page.stage.locator(".live-verdict")
-    assert "7.02" not in words.inner_text() and page.stage.locator("svg text", has_text="7.0").count() == 0
+    assert "7.02" not in words.inner_text()
+    assert hidden(page) == {"prices": ["8 bits", *LINK.replace(" ", "␣"), "mean 4.94"], "next": ["after your guess"]}
+    orders = page.stage.locator("[data-panel=orders] text").all_text_contents()
+    assert "4.94" in orders and orders.count("after your guess") == 3 and "2.43" not in orders
     page.stage.locator(".live-guess select").select_option("5")
     page.reveal()
     assert verdict.inner_text() == "The dearest is “]” (t = 16), 7.02 bits. Your guess, “J” (t = 5), costs 5.38."
@@ -244,10 +253,13 @@ def test_before_the_guess_a_click_guesses_then_it_marks(page):
 
 @pytest.fixture
 def bare(context, tmp_path):
-    """bare(head="", count=1) -> a page that has not been waited for; `.asked` are the scripts it asked for."""
+    """bare(head="", ...) -> a page that has not been waited for, `head` before its figures; `.asked`: its requests.
+
+    data: the text of the script with the data, or None for none. held: a function that gets the request for it.
+    """
     pages = []
 
-    def open_page(head="", count=1, data=True):
+    def open_page(head="", count=1, data=True, held=None):
         file = tmp_path / "page.html"
         write_page(file, BitsPerByte, "light", count)
         file.write_text(file.read_text(encoding="utf-8").replace("<main>", f"<main>{head}"), encoding="utf-8")
@@ -258,6 +270,8 @@ def bare(context, tmp_path):
         page = context.new_page()
         page.asked = []
         page.on("request", lambda request: page.asked.append(request.url.rpartition("/")[2]))
+        if held:
+            page.route("**/byte_counts.js", held)
         page.goto(file.as_uri())
         page.evaluate(ROUND)
         pages.append(page)
@@ -281,7 +295,7 @@ def test_it_fetches_nothing_before_a_reader_comes_near(bare):
 def test_two_fetch_once(bare):
     page = bare(count=2)
     page.locator(READY).nth(1).wait_for(timeout=10_000)
-    assert page.asked == ["page.html", "byte_counts.js"]
+    assert page.locator("script[src]").count() == 1 and page.asked == ["page.html", "byte_counts.js"]
 
 
 LOST = {
@@ -319,11 +333,27 @@ def test_a_widget_brings_its_data_along(bare):
     assert page.evaluate(drawn, [BitsPerByte().snapshot(), sent]) and page.asked == ["page.html"]
 
 
-def test_stopped_while_it_waits_it_never_begins(bare):
+def test_stopped_before_it_is_seen_it_never_begins(bare):
     page = bare('<div style="height: 9000px"></div>')
     page.evaluate(f"(given) => ({IN_A_KERNEL})(given)()", [BitsPerByte().snapshot(), ""])
     page.wait_for_timeout(400)
-    assert page.locator(".live-stage").count() == 0
+    assert page.locator(".live-stage").count() == 0 and page.asked == ["page.html"]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_stopped_before_the_data_have_come_it_never_begins(bare, stopped):
+    waiting = []
+    page = bare(held=lambda route: waiting.append(route))
+    page.evaluate(f"(given) => {{ globalThis.stop = ({IN_A_KERNEL})(given); }}", [BitsPerByte().snapshot(), ""])
+    page.evaluate(ROUND)
+    page.wait_for_timeout(200)
+    assert len(waiting) == 1 and page.locator(".live-stage").count() == 0
+    if stopped:
+        page.evaluate("stop()")
+    waiting[0].continue_()
+    page.wait_for_function("'byte_counts' in SelectiveState.data")
+    page.wait_for_timeout(400)
+    assert page.locator(".live-stage").count() == (0 if stopped else 1)
 
 
 def test_the_book_puts_the_data_beside_the_scripts(tmp_path):

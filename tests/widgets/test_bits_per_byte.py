@@ -356,13 +356,18 @@ def test_stopped_before_the_data_have_come_it_never_begins(bare, stopped):
     assert page.locator(".live-stage").count() == (0 if stopped else 1)
 
 
-def test_the_book_puts_the_data_beside_the_scripts(tmp_path):
-    (tmp_path / "page.html").write_text(BitsPerByte().html(), encoding="utf-8")
-    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
-    book_live.write_scripts(app, None)
-    written = {path.name for path in (tmp_path / "_static" / "live").iterdir()}
-    assert written == {"kit.js", "kit.css", "bits-per-byte.js", "byte_counts.js"}
-    page = book_live.live_tags((tmp_path / "page.html").read_text(encoding="utf-8"), "")
-    assert "byte_counts" not in page, "it is fetched later"
-    script = (tmp_path / "_static" / "live" / "byte_counts.js").read_text(encoding="utf-8")
-    assert script == _bundle.data_script("byte_counts")
+def test_the_book_puts_the_data_beside_the_scripts(context, tmp_path):
+    chapter = tmp_path / "chapters" / "page.html"
+    chapter.parent.mkdir()
+    html = BitsPerByte().html()
+    tags = book_live.live_tags(html, "../")
+    assert "byte_counts" not in tags, "it is fetched later"
+    chapter.write_text(f"<!doctype html><meta charset=utf-8>{tags}<main>{html}</main>", encoding="utf-8")
+    book_live.write_scripts(SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path), None)
+    folder = tmp_path / "_static" / "live"
+    assert {path.name for path in folder.iterdir()} == {"kit.js", "kit.css", "bits-per-byte.js", "byte_counts.js"}
+    assert (folder / "byte_counts.js").read_text(encoding="utf-8") == _bundle.data_script("byte_counts")
+    page = context.new_page()
+    page.goto(chapter.as_uri())
+    page.locator(READY).wait_for(timeout=10_000)
+    page.close()

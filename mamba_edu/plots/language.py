@@ -59,7 +59,9 @@ def training_curve(train, valid, levels, xlabel="step"):
     axes.plot(vx, vbits, "o-", color=LIGHT["h"], ms=4)
     end = x[-1]
     axes.text(1.01 * end, bits[-1], "training", color=LIGHT["u"], va="top", fontsize=9)
-    axes.text(1.01 * end, vbits[-1], f"validation {vbits[-1]:.2f}", color=LIGHT["h"], va="bottom", fontsize=9)
+    under = any(0 <= level - vbits[-1] < 0.3 for level in levels.values())  # that level's name stands above
+    va = "top" if under else "bottom"
+    axes.text(1.01 * end, vbits[-1], f"validation {vbits[-1]:.2f}", color=LIGHT["h"], va=va, fontsize=9)
     _levels(axes, levels, end)
     low = min([*bits, *vbits, *levels.values()])
     high = min(8.2, max([bits[0], *levels.values()]) + 0.2)

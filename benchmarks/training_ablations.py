@@ -7,6 +7,7 @@ that are done lie in --parts and are not made again.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import shlex
@@ -101,7 +102,8 @@ def one_run(job):
 
 def made(jobs, workers, folder):
     """Yield the result of each job, in their order, keeping each in `folder` as soon as it is there."""
-    files = {job: folder / f"{job[0]}-{job[1]:g}-{job[2]}.json" for job in jobs}
+    settings = hashlib.sha256(repr((CONFIG, SETTINGS, jobs[0][3])).encode()).hexdigest()[:8]  # others are other runs
+    files = {job: folder / f"{job[0]}-{job[1]:g}-{job[2]}-{settings}.json" for job in jobs}
     waiting = [job for job in jobs if not files[job].exists()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for job, result in zip(waiting, pool.map(one_run, waiting)):

@@ -7,6 +7,7 @@ Trials that are done lie in --parts and are not made again. The test split has n
 """
 
 import argparse
+import hashlib
 import json
 import shlex
 import subprocess
@@ -30,12 +31,12 @@ TRIALS = {
 
 def trial(name, flags, args):
     """Run one setting and return its result as plain JSON values; a finished one is read back."""
-    folder = args.parts / name.replace(" ", "").replace(",", "-")
+    asked = [*flags.split(), *args.common.split(), "--minutes", f"{args.minutes:g}", "--threads", str(args.threads)]
+    folder = args.parts / hashlib.sha256(" ".join(asked).encode()).hexdigest()[:12]  # other flags are another trial
     record = folder.with_suffix(".json")
     if not record.exists():
-        command = [sys.executable, "-m", "mamba_edu.train", *flags.split(), *args.common.split()]
-        command += ["--minutes", str(args.minutes), "--threads", str(args.threads), "--overwrite"]
-        subprocess.run([*command, "--out", str(folder), "--record", str(record)], check=True, capture_output=True)
+        files = ["--out", str(folder), "--record", str(record), "--overwrite"]
+        subprocess.run([sys.executable, "-m", "mamba_edu.train", *asked, *files], check=True, stdout=subprocess.DEVNULL)
     result = json.loads(record.read_text())
     print(f"{name:28} {result['bits_per_byte']['valid']:.4f} after {result['tokens']:,} bytes", flush=True)
     same = {key: result[key] for key in ("steps", "tokens", "seconds", "tokens_per_second", "valid")}

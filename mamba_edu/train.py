@@ -18,7 +18,7 @@ from mamba_edu.training.files import write_json
 from mamba_edu.training.flags import config_of, make_parser, settings_of
 from mamba_edu.training.interrupt import Interrupt
 from mamba_edu.training.job import LOG, Job
-from mamba_edu.training.log import command_line, make_record
+from mamba_edu.training.log import make_record
 from mamba_edu.training.loop import fit
 from mamba_edu.training.snapshot import FOLDER, checkpoint_of, checkpoints
 
@@ -34,6 +34,10 @@ def _check_output(args):
     if not (args.overwrite or args.resume) and args.out.is_dir() and any(args.out.iterdir()):
         more = "--resume to go on with its run, or " if checkpoints(args.out) else ""
         raise ValueError(f"--out: the folder {args.out} is not empty; choose another, or add {more}--overwrite")
+    if args.resume and args.out.is_dir() and not checkpoints(args.out):
+        others = sorted(path.name for path in args.out.iterdir() if path.name not in (LOG, FOLDER))
+        if others:  # a run that died before its first checkpoint has left nothing else
+            raise ValueError(f"--resume: {args.out} has no checkpoint, but {others[0]}, which a new run could replace")
     for flag, file in (("--record", args.record), ("--plot", args.plot)):
         if file is None:
             continue
@@ -61,9 +65,11 @@ def _make_room(args):
 
 def _load(args, settings):
     splits = load_enwiki8_dataset(args.data, fallback="pocket" if args.pocket else None, verify=args.data is None)
-    if len(splits.train) <= settings.seqlen or min(len(splits.valid), len(splits.test)) < 2:
+    rows = settings.batch_size if settings.carry_state else 1  # streams are pieces of the text
+    if len(splits.train) <= rows * settings.seqlen or min(len(splits.valid), len(splits.test)) < 2:
+        beside = f" and --carry-state with --batch-size {rows}" if settings.carry_state else ""
         raise ValueError(
-            f"--data: {splits.name} is too short for --seqlen {settings.seqlen}, "
+            f"--data: {splits.name} is too short for --seqlen {settings.seqlen}{beside}, "
             f"its splits have {len(splits.train)}, {len(splits.valid)} and {len(splits.test)} bytes"
         )
     return splits
@@ -124,7 +130,7 @@ def _write_results(job, model, history, scores):
     if args.record is not None:
         sizes = {f"{split}_bytes": len(getattr(job.splits, split)) for split in ("train", "valid", "test")}
         record = make_record(
-            command=command_line("mamba_edu.train", [flag for flag in job.argv if flag != "--resume"]),
+            command=job.command([flag for flag in job.argv if flag != "--resume"]),
             environment={**job.circumstances, "processes": job.ranks.world},
             data={"name": job.splits.name, **sizes},
             config=job.config,

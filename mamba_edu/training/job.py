@@ -110,9 +110,12 @@ class Job:
         found = checkpoints(self.args.out)
         return f"the last good checkpoint is {found[-1]}" if found else "no checkpoint had been written yet"
 
-    def again(self):
-        """What to type to go on."""
-        flags = [flag for flag in self.argv if flag not in ("--resume", "--overwrite")]
-        command = command_line("mamba_edu.train", [*flags, "--resume"])
+    def command(self, flags):
+        """What to type for the run with `flags`, in as many processes as there are."""
+        command = command_line("mamba_edu.train", flags)
         several = f"torchrun --nproc-per-node {self.ranks.world} -m"
         return command if self.ranks.world == 1 else command.replace("python -m", several, 1)
+
+    def again(self):
+        """What to type to go on."""
+        return self.command([flag for flag in self.argv if flag not in ("--resume", "--overwrite")] + ["--resume"])

@@ -112,6 +112,23 @@ def test_a_log_that_was_cut_is_named(text, copy, capsys):
     )
 
 
+def test_resume_does_not_begin_on_top_of_other_files(text, tmp_path, capsys):
+    """A finished model without checkpoints, a log that is no run's: a new run would replace them."""
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "model.safetensors").write_text("a month of work")
+    (out / "log.jsonl").write_text("mine")
+    message = refused(capsys, text, out, "--resume")
+    assert "has no checkpoint, but model.safetensors, which a new run could replace" in message
+    assert (out / "model.safetensors").read_text() == "a month of work" and (out / "log.jsonl").read_text() == "mine"
+
+
+def test_a_text_too_short_for_its_streams_is_refused(text, tmp_path, capsys):
+    message = refused(capsys, text, tmp_path / "run", "--carry-state", "--seqlen", "700")
+    assert "too short for --seqlen 700 and --carry-state with --batch-size 8" in message
+    assert not (tmp_path / "run").exists()
+
+
 def test_flags_that_make_it_another_run_are_listed(text, half, tmp_path, capsys):
     before = content(half)
     message = refused(capsys, text, half, "--resume", "--lr", "0.02", "--d-state", "8", "--steps", "50")

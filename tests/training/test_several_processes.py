@@ -60,6 +60,7 @@ def test_a_run_goes_on_with_another_number_of_processes(text, alone, tmp_path, f
     stop = EVERY_STEP + STOP_AFTER_13
     done = run("--data", text, *SMALL, *FLAGS, "--out", out, before=stop, processes=first)
     assert "stopped after step 13" in done.stderr
+    assert ("torchrun --nproc-per-node 2 -m mamba_edu.train" in done.stderr) == (first == 2)
     done = run("--data", text, *SMALL, *FLAGS, "--out", out, "--resume", before=EVERY_STEP, processes=then)
     assert done.returncode == 0, done.stderr
     assert losses(out) == pytest.approx(losses(other), rel=1e-6)

@@ -20,12 +20,12 @@ from mamba_edu.training.log import environment
 
 TRIALS = {
     "192 x 4": "--d-model 192 --n-layer 4 --batch-size 8 --seqlen 256 --lr 4e-3",
+    "192 x 4, 4 windows": "--d-model 192 --n-layer 4 --batch-size 4 --seqlen 256 --lr 4e-3",
+    "192 x 4, 4 windows of 512": "--d-model 192 --n-layer 4 --batch-size 4 --seqlen 512 --lr 4e-3",
     "192 x 4, dropout 0.1": "--d-model 192 --n-layer 4 --batch-size 8 --seqlen 256 --lr 4e-3 --dropout 0.1",
-    "192 x 4, windows of 512": "--d-model 192 --n-layer 4 --batch-size 4 --seqlen 512 --lr 4e-3",
-    "192 x 4, batch 4": "--d-model 192 --n-layer 4 --batch-size 4 --seqlen 256 --lr 3e-3",
-    "256 x 4": "--d-model 256 --n-layer 4 --batch-size 8 --seqlen 256 --lr 3e-3",
-    "160 x 6": "--d-model 160 --n-layer 6 --batch-size 8 --seqlen 256 --lr 4e-3",
-    "256 x 3": "--d-model 256 --n-layer 3 --batch-size 8 --seqlen 256 --lr 4e-3",
+    "256 x 4, 4 windows": "--d-model 256 --n-layer 4 --batch-size 4 --seqlen 256 --lr 3e-3",
+    "160 x 6, 4 windows": "--d-model 160 --n-layer 6 --batch-size 4 --seqlen 256 --lr 4e-3",
+    "256 x 3, 4 windows": "--d-model 256 --n-layer 3 --batch-size 4 --seqlen 256 --lr 4e-3",
 }
 
 

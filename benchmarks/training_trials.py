@@ -26,6 +26,13 @@ TRIALS = {
     "256 x 4, 4 windows": "--d-model 256 --n-layer 4 --batch-size 4 --seqlen 256 --lr 3e-3",
     "160 x 6, 4 windows": "--d-model 160 --n-layer 6 --batch-size 4 --seqlen 256 --lr 4e-3",
     "256 x 3, 4 windows": "--d-model 256 --n-layer 3 --batch-size 4 --seqlen 256 --lr 4e-3",
+    "192 x 4, 16 windows": "--d-model 192 --n-layer 4 --batch-size 16 --seqlen 256 --lr 5e-3",
+    "192 x 4, rate 0.006": "--d-model 192 --n-layer 4 --batch-size 8 --seqlen 256 --lr 6e-3",
+    "192 x 4, state of 8": "--d-model 192 --n-layer 4 --batch-size 8 --seqlen 256 --lr 4e-3 --d-state 8",
+    "192 x 3": "--d-model 192 --n-layer 3 --batch-size 8 --seqlen 256 --lr 5e-3",
+    "160 x 4": "--d-model 160 --n-layer 4 --batch-size 8 --seqlen 256 --lr 5e-3",
+    "224 x 4": "--d-model 224 --n-layer 4 --batch-size 8 --seqlen 256 --lr 4e-3",
+    "256 x 4, rate 0.004": "--d-model 256 --n-layer 4 --batch-size 8 --seqlen 256 --lr 4e-3",
 }
 
 

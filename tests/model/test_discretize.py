@@ -80,11 +80,107 @@ def test_bilinear_against_its_formula(close):
     close(B_bar, torch.from_numpy(inverse @ B.numpy() * 0.3), 1e-11)
 
 
-def test_error_of_one_step_falls_with_its_order():
+def exact_bars(delta, A, B):
+    """scipy's exponential of [[A, B], [0, 0]], and its two upper blocks: the judge, for singular A too."""
+    n = len(A)
+    system = np.zeros((n + 1, n + 1), dtype=np.result_type(A.numpy(), B.numpy()))
+    system[:n] = np.hstack([A.numpy(), B.numpy()])
+    power = scipy.linalg.expm(delta * system)
+    return torch.from_numpy(power[:n, :n]), torch.from_numpy(power[:n, n:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_zoh_is_scipys_for_every_step_of_a_sequence(dtype, close):
+    """Complex, stiff, far from normal, with an eigenvalue that is zero; delta (b, l)."""
+    A = torch.randn(4, 4, dtype=dtype).triu(1) * 30 + torch.diag(torch.tensor([-50.0, -1.0, 0.0, -1e-3])).to(dtype)
+    B, delta = torch.randn(4, 1, dtype=dtype), torch.rand(2, 3, dtype=torch.float64)
+    A_bar, B_bar = discretize_zoh(delta, A, B)
+    assert A_bar.shape == (2, 3, 4, 4) and B_bar.shape == (2, 3, 4, 1) and A_bar.dtype == B_bar.dtype == dtype
+    for i in np.ndindex(2, 3):
+        for got, want in zip((A_bar[i], B_bar[i]), exact_bars(delta[i].item(), A, B)):
+            close(got.real, want.real, 1e-11)
+            if dtype.is_complex:
+                close(got.imag, want.imag, 1e-11)
+
+
+def test_zoh_of_a_full_matrix_at_every_size_of_step(close):
+    """torch's exponential is weakest for norms near 0.05: 2e-11."""
     A, B = full_system()
-    for rule, order in ((discretize_euler, 2), (discretize_bilinear, 3)):
-        error = [(rule(delta, A, B)[0] - discretize_zoh(delta, A, B)[0]).abs().max().item() for delta in (2e-3, 1e-3)]
-        assert math.log2(error[0] / error[1]) == pytest.approx(order, abs=0.05)
+    for size in np.logspace(-6, 2, 60):
+        delta = float(size / torch.linalg.matrix_norm(A, 1))
+        for got, want in zip(discretize_zoh(delta, A, B), exact_bars(delta, A, B)):
+            close(got, want, 1e-10)
+
+
+def test_two_half_steps_are_a_whole_one(close):
+    """With the input held, exact steps compose. No approximate rule can say that."""
+    A, B = full_system()
+    for rule in RULES:
+        half_A, half_B = rule(0.15, A, B)
+        twice = torch.cat([half_A @ half_A, half_A @ half_B + half_B], dim=1)
+        whole = torch.cat(rule(0.3, A, B), dim=1)
+        if rule is discretize_zoh:
+            close(twice, whole)
+        else:
+            assert (twice - whole).abs().max() > 1e-3 * whole.abs().max()
+
+
+@pytest.mark.parametrize(
+    "rule, order_A, order_B",
+    [(discretize_euler, 2, 2), (discretize_bilinear, 3, 3), (discretize_mixed, None, 2), (discretize_zoh, None, None)],
+)
+def test_error_of_one_step_falls_with_its_order(rule, order_A, order_B):
+    A, B = full_system()
+    errors = []
+    for delta in (2e-3, 1e-3):
+        exact = exact_bars(delta, A, B)
+        errors.append([(got - want).abs().max().item() for got, want in zip(rule(delta, A, B), exact)])
+    for order, wide, narrow in zip((order_A, order_B), *errors):
+        if order is None:
+            assert max(wide, narrow) < 1e-10
+        else:
+            assert math.log2(wide / narrow) == pytest.approx(order, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "rule, order",
+    [(discretize_euler, 1), (discretize_bilinear, 2), (discretize_mixed, 1), (discretize_zoh, None)],
+)
+def test_error_of_a_second_falls_by_one_order_less(rule, order):
+    """Halve the step and twice as many are needed: over a fixed time Euler is of order 1, the trapezoid of order 2."""
+    A, B = full_system()
+    h0 = torch.randn(5, 1, dtype=torch.float64)
+    kept, written = exact_bars(1.0, A, B)
+    exact, errors = kept @ h0 + written * 1.7, []
+    for steps in (1000, 2000):
+        A_bar, B_bar = rule(1 / steps, A, B)
+        h = h0
+        for _ in range(steps):
+            h = A_bar @ h + B_bar * 1.7
+        errors.append(((h - exact).abs().max() / exact.abs().max()).item())
+    if order is None:
+        assert max(errors) < 1e-12
+    else:
+        assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.05)
+
+
+def test_stability_regions():
+    """Which z = delta A end inside the unit disc: the left half plane, or for Euler a disc of radius 1 around -1."""
+    real, imaginary = torch.meshgrid(torch.linspace(-6, 2, 81), torch.linspace(-5, 5, 101), indexing="ij")
+    z = torch.complex(real + 0.05, imaginary).to(torch.complex128).flatten()  # no point on a border
+    left, disc = z.real < 0, (z + 1).abs() < 1
+    assert 0 < disc.sum() < left.sum() < len(z)
+    for rule in RULES:
+        inside = rule(1.0, z, torch.ones_like(z))[0].abs() < 1
+        assert torch.equal(inside, disc if rule is discretize_euler else left), rule.__name__
+
+
+def test_a_pure_oscillation_stays_one_under_zoh_and_bilinear_and_grows_under_euler():
+    A = 1j * torch.tensor([0.1, 1.0, 3.0, 30.0], dtype=torch.float64)
+    for rule in (discretize_zoh, discretize_bilinear):
+        assert (rule(1.0, A, torch.ones_like(A))[0].abs() - 1).abs().max() < 1e-15
+    grows = discretize_euler(1.0, A, torch.ones_like(A))[0].abs()
+    assert (grows - (1 + A.imag**2).sqrt()).abs().max() < 1e-14 * grows.max()
 
 
 def test_who_survives_a_large_step():

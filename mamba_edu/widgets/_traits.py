@@ -56,6 +56,21 @@ class OneOf(TraitType):
         return self.choices[self.choices.index(value)]
 
 
+class Word(TraitType):
+    """One of a few words, as they stand in the list."""
+
+    def __init__(self, default, choices):
+        super().__init__(default)
+        self.choices = tuple(choices)
+        self.info_text = f"one of {', '.join(map(repr, choices))}"
+        self.tag(sync=True)
+
+    def validate(self, obj, value):
+        if not isinstance(value, str) or value not in self.choices:
+            self.error(obj, value)
+        return value
+
+
 class Bytes(TraitType):
     """Text of 1 to `most` bytes in UTF-8."""
 

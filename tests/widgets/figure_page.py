@@ -11,6 +11,7 @@ import pytest
 
 from mamba_edu import widgets
 from mamba_edu.widgets import _bundle
+from mamba_edu.widgets._traits import Word
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book" / "_ext"))
 
@@ -127,6 +128,8 @@ def another(cls, trait):
     kind, now = cls.class_traits()[trait], getattr(cls(), trait)
     if isinstance(now, bool):
         return not now
+    if isinstance(kind, Word):
+        return next(word for word in kind.choices if word != now)
     if isinstance(now, str):
         return f"]{now[1:]}" if not now.startswith("]") else f"[{now[1:]}"
     if isinstance(now, int):

@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from traitlets import TraitError
+from traitlets import HasTraits, TraitError
 
 from mamba_edu import widgets
 from mamba_edu.plots.style import LIGHT, BookFigure
 from mamba_edu.widgets import _theme
+from mamba_edu.widgets._traits import Word
 
 FIGURES = [cls for cls in map(widgets.figure_class, widgets._HOME.values())]
 
@@ -99,6 +100,17 @@ def test_an_unknown_trait_is_refused_by_name():
         widgets.Selection(wieght=3)
 
 
+def test_a_trait_of_words_takes_them_alone():
+    class Holder(HasTraits):
+        rule = Word("zoh", ("zoh", "euler"))
+
+    holder = Holder(rule="euler")
+    for value in ("", "ZOH", "zo", 0, None, True, ["zoh"], "zoh, euler"):
+        with pytest.raises(TraitError, match=r"'rule'.*expected one of 'zoh', 'euler'"):
+            holder.rule = value
+    assert holder.rule == "euler" and holder.trait_names(sync=True) == ["rule"]
+
+
 def test_a_shorter_text_takes_the_marks_back(fig):
     fig.step, fig.guess = 12, 3
     fig.text = "[abc"
@@ -117,14 +129,17 @@ def test_every_trait_goes_both_ways(cls):
     fig._send = lambda message, buffers=None: sent.append(message)
     fig.comm = fig.comm  # a figure without a kernel keeps its comm
     for name in names:
-        value = _another(getattr(fig, name), getattr(cls.class_traits()[name], "low", None))
+        value = _another(getattr(fig, name), cls.class_traits()[name])
         fig.set_state({name: value})
         assert getattr(fig, name) == value
         fig.send_state(name)
         assert sent[-1]["state"] == {name: value}
 
 
-def _another(value, low):
+def _another(value, kind):
+    if isinstance(kind, Word):
+        return next(word for word in kind.choices if word != value)
+    low = getattr(kind, "low", None)
     if isinstance(value, bool):
         return not value
     return f"{value[:3]}]" if isinstance(value, str) else value + 1 if value == low else low

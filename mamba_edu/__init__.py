@@ -12,6 +12,18 @@ __version__ = "0.1.0"
 
 _HOME = {
     "discretize": ["discretize_zoh", "discretize_bilinear", "discretize_euler", "discretize_mixed"],
+    "hippo": [
+        "hippo_legs",
+        "legs_basis",
+        "legs_memory",
+        "legs_memory_fixed",
+        "legs_reconstruct",
+        "legs_nplr",
+        "legs_dplr",
+        "s4d_lin",
+        "s4d_inv",
+        "s4d_real",
+    ],
     "scan": ["selective_scan"],
     "selection": ["S6"],
     "conv": ["CausalConv1d"],

@@ -114,6 +114,8 @@ class _Run:
     def agree(self, stop):
         """Set the clock, which is the first process', and tell whether any process wants to stop."""
         self.clock, stops = self.ranks.sum(self.elapsed() if self.ranks.first else 0.0, float(stop))
+        if self.history.steps == 1 and not self.first_step:
+            self.first_step = self.clock  # the agreed one: with clocks of their own they would end at different steps
         return stops > 0
 
     def _learning_rate(self):
@@ -141,8 +143,6 @@ class _Run:
         self.history.steps += 1
         self.history.tokens += inputs.numel() * self.ranks.world
         self.history.train_seconds += self.elapsed() - before
-        if self.history.steps == 1:
-            self.first_step = self.elapsed()
 
     def why_over(self):
         """What ends the run here, or None."""

@@ -114,6 +114,26 @@ def test_a_process_that_dies_ends_the_run(text, tmp_path):
     assert math.isfinite(losses(tmp_path / "run")[-1])
 
 
+SLOW_START_IN_RANK_1 = """
+if os.environ["RANK"] == "1":
+    import time
+    from mamba_edu.training import loop
+    step, calls = loop.train_step, []
+    def slow(*arguments, **options):
+        result = step(*arguments, **options)
+        calls.append(time.sleep(0.7 if not calls else 0))
+        return result
+    loop.train_step = slow
+"""
+
+
+def test_a_run_by_the_clock_ends_at_the_same_step_everywhere(text, tmp_path):
+    flags = ["--data", text, *SMALL, "--eval-every", "0", "--minutes", "0.05", "--out", tmp_path / "run"]
+    done = run(*flags, before=SLOW_START_IN_RANK_1, processes=2, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "run")[-1]["step"] > 1
+
+
 def test_a_batch_that_does_not_divide_is_refused_once(text, tmp_path):
     flags = ["--data", text, *SMALL, *FLAGS, "--accumulate", "2", "--out", tmp_path / "run"]
     done = run(*flags, processes=3)

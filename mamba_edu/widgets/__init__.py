@@ -16,6 +16,7 @@ _HOME = {
     "Cover": "cover",
     "BlockDataflow": "block_dataflow",
     "BitsPerByte": "bits_per_byte",
+    "HippoMemory": "hippo_memory",
     "TrainingCurves": "training_curves",
 }
 

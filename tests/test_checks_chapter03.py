@@ -136,7 +136,7 @@ WRONG = [
     ("ramp_rule", lambda d, A: (math.exp(d * A), 0.0, math.expm1(d * A) / A), "held at u_t"),
     ("ramp_rule", lambda d, A: (math.exp(d * A), math.expm1(d * A) / A / 2, math.expm1(d * A) / A / 2), "leaked less"),
     ("ramp_rule", lambda d, A: (1 + d * A, *ramp(d, A)[1:]), "nothing to do with the input"),
-    ("ramp_rule", lambda d, A: (math.exp(d * A), d / 2, d / 2), "your P + Q is"),
+    ("ramp_rule", lambda d, A: (math.exp(d * A), d / 2, d / 2), "your beta + gamma is"),
     (
         "ramp_rule",
         lambda d, A: (math.exp(d * A), 0.4 * math.expm1(d * A) / A, 0.6 * math.expm1(d * A) / A),

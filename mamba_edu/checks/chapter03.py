@@ -145,23 +145,22 @@ def check_oscillator(hand):
 
 @grader
 def check_ramp_rule(rule):
-    """`rule(delta, A) -> (A_bar, P, Q)`: h_t = A_bar h_{t-1} + P u_{t-1} + Q u_t, exact for straight lines, B = 1."""
+    """`rule(delta, A) -> (A_bar, beta, gamma)` in h_t = A_bar h_{t-1} + beta u_{t-1} + gamma u_t, exact on slopes."""
     for delta, A in ((0.5, -1.0), (0.1, -3.0), (2.0, -2.0)):
         got = rule(delta, A)
-        expect(isinstance(got, (tuple, list)) and len(got) == 3, "return three numbers, A_bar, P and Q")
-        kept, P, Q = (_expect_number(value, name) for name, value in zip(("A_bar", "P", "Q"), got))
-        x = delta * A
-        both, new = math.expm1(x) / A, (math.expm1(x) - x) / (A * x)
-        expect(
-            _near(kept, math.exp(x)), f"what is kept has nothing to do with the input: e^(delta A), {math.exp(x):.4g}"
-        )
-        expect(not (_near(P, new) and _near(Q, both - new)), "P and Q are swapped: P goes with u_{t-1}")
-        expect(not (_near(Q, both) and abs(P) < 1e-9), "that is the input held at u_t: u_{t-1} has a share, too")
-        expect(
-            not (_near(P, both / 2) and _near(Q, both / 2)),
-            "that holds the average of both; but what came in late has leaked less than what came in early",
-        )
-        held = f"at delta = {delta:g}, A = {A:g} an input that stands still"
-        expect(_near(P + Q, both), f"{held} should write {both:.4g}, as in (3.3): your P + Q is {P + Q:.4g}")
-        expect(_near(Q, new), f"an input that rises from 0 to 1 within the step should write {new:.4g}, yours {Q:.4g}")
+        expect(isinstance(got, (tuple, list)) and len(got) == 3, "return three numbers, A_bar, beta and gamma")
+        kept, beta, gamma = (_expect_number(value, name) for name, value in zip(("A_bar", "beta", "gamma"), got))
+        exact, both = math.exp(delta * A), math.expm1(delta * A) / A
+        new = (both - delta) / (delta * A)
+        expect(_near(kept, exact), f"what is kept has nothing to do with the input: e^(delta A), {exact:.4g}")
+        swapped = _near(beta, new) and _near(gamma, both - new)
+        expect(not swapped, "beta and gamma are swapped: beta goes with u_{t-1}")
+        held = _near(gamma, both) and abs(beta) < 1e-9
+        expect(not held, "that is the input held at u_t: u_{t-1} has a share, too")
+        halves = _near(beta, both / 2) and _near(gamma, both / 2)
+        expect(not halves, "that holds the average of both; but what came in late has leaked less than what came early")
+        still = f"at delta = {delta:g}, A = {A:g} an input that stands still should write {both:.4g}"
+        expect(_near(beta + gamma, both), f"{still}, as in (3.3): your beta + gamma is {beta + gamma:.4g}")
+        rise = f"an input that rises from 0 to 1 within the step should write {new:.4g}"
+        expect(_near(gamma, new), f"{rise}, yours {gamma:.4g}")
     return "exact wherever the input is a straight line"

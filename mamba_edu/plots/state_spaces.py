@@ -51,12 +51,15 @@ def rules_over_time(panels, t, exact, ylim):
     for ax, (title, rules) in zip(axes[0], panels.items()):
         ax.plot(t, exact, color=LIGHT["muted"], lw=1.2)
         for rule, (times, values) in rules.items():
-            ax.plot(times, values, "o-", ms=4, lw=1.3, color=_RULES[rule], label=rule)
+            ax.plot(times, values, "o-", ms=4, lw=1.3, color=_RULES[rule])
         ax.set_title(title, fontsize=10, loc="left")
         ax.set(xlabel="seconds", ylim=ylim, xlim=(0, t[-1]))
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     axes[0, 0].set_ylabel("level h")
-    axes[0, 0].legend(fontsize=9, loc="upper right", handlelength=1.4)
+    low, high = ylim
+    for row, rule in enumerate(next(iter(panels.values()))):
+        at = low + (0.06 + 0.1 * row) * (high - low)
+        axes[0, 0].text(0.06 * float(t[-1]), at, rule, color=_RULES[rule], fontsize=9)
     return figure
 
 
@@ -114,7 +117,8 @@ def answers(t, curves, ylabel="y"):
     colours = dict(zip(curves, [LIGHT["y"], LIGHT["u"], LIGHT["delta"], LIGHT["muted"]]))
     for label, values in curves.items():
         axes.plot(t, values, color=colours[label])
-    axes.set(xlabel="seconds", ylabel=ylabel, xlim=(float(t[0]), float(t[-1]) * 1.2))
+    axes.set(xlabel="seconds", ylabel=ylabel, xlim=(0, float(t[-1]) * 1.2))
+    axes.set_xticks([tick for tick in axes.get_xticks() if t[0] - 1 < tick <= t[-1]])
     _label_ends(axes, float(t[-1]) * 1.01, {label: float(values[-1]) for label, values in curves.items()}, colours)
     axes.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     return figure

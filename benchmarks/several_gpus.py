@@ -3,8 +3,8 @@
     python benchmarks/several_gpus.py --record mamba_edu/records/several_gpus.json
 
 First the check: 20 steps in float32 by one process and by several, every loss and the final evaluation to 1e-6 of
-their value; without it nothing is timed. Then the clock: the same batch at the speed of one process and of several. Scores have no
-part in it, so the pocket corpus serves.
+their value; without it nothing is timed. Then the clock: the same batch at the speed of one process and of several.
+Scores have no part in it, so the pocket corpus serves.
 """
 
 import argparse

@@ -1,0 +1,286 @@
+/** Chapter 3: a rule and a step make a factor of a rate. In the disc its powers fade; Euler's rule leads a rate that fades out of it. */
+
+import { discretizeBilinear, discretizeEuler, discretizeZoh, ltiScan } from "./core.js";
+import { liveFigure } from "./kit.js";
+import { colour, linear, number } from "./marks.js";
+
+const [SECONDS, POINTS] = [10, 401]; // of the curves that do not depend on the step
+const [LONGEST, GUESSES] = [2, 40]; // the longest step, and the parts of it that can be guessed
+const RATES = { re: [-4, 0.5], im: [0, 5] };
+const [TOP, EDGE, RIM] = [1.6, 1.5, 1.7]; // what the panels show: of |Ā|, of h, of the plane of Ā
+const RULES = {
+  zoh: { name: "the exact rule", rule: discretizeZoh, words: (step, rate) => [["exp("], step, [" · "], rate, [")"]] },
+  bilinear: { name: "the bilinear rule", rule: discretizeBilinear, words: (step, rate) => [["(1 + x) / (1 − x), x = "], step, [" / 2 · "], rate] },
+  euler: { name: "Euler’s rule", rule: discretizeEuler, words: (step, rate) => [["1 + "], step, [" · "], rate] },
+};
+const held = (value, [low, high]) => Math.min(high, Math.max(low, value));
+const twentieth = (value, ends) => Number(held(value, ends).toFixed(2));
+const upper = (words) => words[0].toUpperCase() + words.slice(1);
+
+function complex([re, im]) {
+  if (Math.abs(im) <= 1e-12 * Math.abs(re) || im === 0) return number(re);
+  return `${number(re)} ${im < 0 ? "−" : "+"} ${number(Math.abs(im))}i`;
+}
+
+// ---- the numbers ----------------------------------------------------------------------------------------------------
+
+/** Ā of one rate, [re, im]. */
+function factor(method, delta, [re, im]) {
+  const { ABar } = RULES[method].rule(delta, { re: [re], im: [im] }, [1]);
+  return [ABar.re[0], ABar.im[0]];
+}
+
+const decay = ([re, im], s) => Math.exp(re * s) * Math.cos(im * s);
+
+function compute({ re, im, delta, method }) {
+  const rate = [re, im];
+  const pole = factor(method, delta, rate);
+  const silence = new Array(Math.floor(SECONDS / delta + 1e-9)).fill(0);
+  const { h } = ltiScan({ re: [pole[0]], im: [pole[1]] }, [0], [1], silence, { h0: [1] });
+  const samples = [[1, 0], ...h.re.map(([real], t) => [real, h.im[t][0]])]; // (l + 1, 2)
+  const seconds = Array.from({ length: POINTS }, (_, i) => (SECONDS * i) / (POINTS - 1));
+  const [radius, angle] = [Math.hypot(...pole), Math.abs(Math.atan2(pole[1], pole[0]))];
+  const steps = Array.from({ length: 2 * GUESSES + 1 }, (_, i) => (LONGEST * i) / (2 * GUESSES));
+  const sizes = (rule) => steps.map((step) => Math.hypot(...factor(rule, step, rate)));
+  const still = re === 0 && im === 0;
+  return {
+    rate, pole, radius, seconds, steps, h: samples, l: silence.length,
+    true: seconds.map((s) => decay(rate, s)),
+    wave: seconds.map((s) => radius ** (s / delta) * Math.cos((angle * s) / delta)),
+    size: sizes(method),
+    euler: sizes("euler"),
+    holds: still ? LONGEST : held((-2 * re) / (re * re + im * im), [0, LONGEST]), // |1 + delta lambda| <= 1
+    seen: radius > 0 ? [Math.log(radius) / delta, angle / delta] : null, // the eigenvalue of that wave
+    fate: radius > 1 + 1e-9 ? "grow" : radius < 1 - 1e-9 ? "fade" : "neither fade nor grow",
+  };
+}
+
+const marked = (d, view) => (view.hover?.t <= d.l ? view.hover.t : 1);
+const look = (d) => (d.fate === "grow" ? "warn" : "h");
+
+/** The parts of a curve [[x, value], ...] with low <= value <= high, cut where it crosses; a null is a gap. */
+function within(curve, [low, high]) {
+  return curve.flatMap(([x, value], i) => {
+    const [inside, before] = [value >= low && value <= high, curve[i - 1]];
+    const point = [x, inside ? value : null];
+    if (!before || inside === (before[1] >= low && before[1] <= high)) return [point];
+    const edge = held(inside ? before[1] : value, [low, high]);
+    return [[before[0] + ((edge - before[1]) / (value - before[1])) * (x - before[0]), edge], point];
+  });
+}
+
+/** Draw what of a curve lies within `ends`. */
+function trace(p, x, y, curve, ends, look) {
+  p.line(within(curve, ends).map(([at, value]) => [x(at), value === null ? null : y(value)]), look);
+}
+
+// ---- the steps: where the guess waits -------------------------------------------------------------------------------
+
+function drawSteps(p, s, d, view) {
+  const x = linear([0, LONGEST], [34, p.width - 16]);
+  const y = linear([0, TOP], [p.height - 38, 14]);
+  const over = (sizes) => d.steps.map((step, i) => [step, sizes[i]]);
+  p.axis(y, { side: "left", at: 26, ticks: [0, 1] });
+  p.axis(x, { at: y(0), label: "step delta, seconds" });
+  p.rule(26, y(1), x(LONGEST), y(1), { color: "muted", dash: "2 4" });
+  if (view.revealed) {
+    if (s.method !== "euler") trace(p, x, y, over(d.euler), [0, TOP], { color: "muted", line: 1.5, dash: "5 4" });
+    trace(p, x, y, over(d.size), [0, 1], { color: "h" });
+    trace(p, x, y, over(d.size), [1, TOP], { color: "warn" });
+    p.rule(x(s.delta), y(0), x(s.delta), y(Math.min(d.radius, TOP)), { color: "delta" });
+    p.dot(x(s.delta), y(Math.min(d.radius, TOP)), { color: look(d), radius: 5, hollow: d.radius > TOP });
+    if (s.guess >= 0) p.text(x(s.guess / 20), y(1) + 14, "▴", { anchor: "middle", size: 16, halo: true });
+    if (d.holds > 0 && d.holds < LONGEST) {
+      const [side, anchor] = d.holds > 1.2 ? [-8, "end"] : [8, "start"];
+      p.dot(x(d.holds), y(1), { color: "warn", radius: 3.5 });
+      p.text(x(d.holds) + side, y(1) + (s.method === "euler" ? 18 : -8), `Euler leaves at ${number(d.holds)} s`, { color: "warn", weight: 600, halo: true, anchor });
+    }
+  } else {
+    const [side, anchor] = s.guess <= GUESSES / 2 ? [14, "start"] : [-14, "end"];
+    const hint = s.guess < 0 ? "drag me to where Euler’s |Ā| passes 1" : `${number(s.guess / 20)} s`;
+    const move = (px) => ({ guess: held(Math.round(20 * x.invert(px)), [0, GUESSES]) });
+    p.text(x(Math.max(0, s.guess) / 20) + side, y(1) - 10, hint, { anchor, halo: true });
+    const value = s.guess < 0 ? "none yet" : `${number(s.guess / 20)} seconds`;
+    p.handle("guess", { x: x(Math.max(0, s.guess) / 20), y: y(1), shape: "tall", trait: "guess", label: "your guess, a step", value, move });
+  }
+  const move = (px) => ({ delta: twentieth(x.invert(px), [0.05, LONGEST]) });
+  p.handle("step", { x: x(s.delta), y: y(0), trait: "delta", color: "delta", label: "the step delta", value: `${number(s.delta)} seconds`, move });
+  p.probe = (px) => {
+    const i = Math.round(((2 * GUESSES) / LONGEST) * x.invert(px));
+    if (!(i in d.steps)) return null;
+    const size = view.revealed ? `: |Ā| = ${number(d.size[i])}` : "";
+    return { words: `delta = ${number(d.steps[i])} s${size}` };
+  };
+}
+
+// ---- the two planes -------------------------------------------------------------------------------------------------
+
+function drawRates(p, s, d, view) {
+  const unit = (p.height - 34) / 5.5; // pixels; the same both ways, so that circles are round
+  const y = linear([-0.25, 5.25], [p.height - 32, p.height - 32 - 5.5 * unit]);
+  const x = linear([0.9 - (p.width - 8) / unit, 0.9], [4, p.width - 4]);
+  const round = s.method === "euler" && view.revealed; // |1 + delta lambda| <= 1 is a disc, too
+  const reach = (re) => (re > 0 ? 0 : round ? Math.sqrt(Math.max(0, re * (-2 / s.delta - re))) : Infinity);
+  const columns = Array.from({ length: 201 }, (_, i) => 4 + ((x(0) - 4) * i) / 200);
+  const border = (sign) => columns.map((px) => `${px.toFixed(1)} ${y(held(sign * reach(x.invert(px)), y.domain)).toFixed(1)}`);
+  p.add("path", { d: `M${[...border(1), ...border(-1).reverse()].join("L")}z`, style: `fill:${colour("panel")};stroke:${colour("hairline")}` });
+  p.axis(x, { at: y(0), label: "Re λ, per second" });
+  p.axis(y, { side: "left", at: x(0), ticks: [1, 2, 3, 4, 5] });
+  p.rule(x(0), y(-0.25), x(0), y(5.25), { color: "muted", line: 1.5 });
+  p.text(x(0) + 6, y(5.25) + 11, "Im λ", { color: "muted", halo: true });
+  if (view.revealed && s.method === "zoh" && Math.PI / s.delta < 5.2) {
+    p.rule(4, y(Math.PI / s.delta), p.width - 4, y(Math.PI / s.delta), { color: "delta", dash: "5 4" });
+    p.text(8, y(Math.PI / s.delta) - 5, "π / delta: faster waves look slower", { color: "delta", halo: true });
+  }
+  const here = [x(s.re), y(s.im)];
+  const seen = view.revealed && d.seen && [x(d.seen[0]), y(d.seen[1])];
+  if (seen && seen[0] > 8 && seen[0] < p.width - 8 && seen[1] > 8 && Math.hypot(seen[0] - here[0], seen[1] - here[1]) > 2) {
+    p.rule(...here, ...seen, { color: look(d), dash: "2 3" });
+    p.dot(...seen, { color: look(d), radius: 5, hollow: true });
+    const [side, anchor] = seen[0] > p.width - 130 ? [-9, "end"] : [9, "start"];
+    p.text(seen[0] + side, seen[1] + (seen[1] > here[1] ? 16 : -9), "what the samples show", { color: look(d), halo: true, anchor });
+  }
+  const at = (px, py) => ({ re: twentieth(x.invert(px), RATES.re), im: twentieth(y.invert(py), RATES.im) });
+  p.handle("rate", { x: here[0], y: here[1], trait: "re", rise: "im", label: "the eigenvalue lambda: left and right its real, up and down its imaginary part", value: complex(d.rate), move: at });
+  p.pick = at;
+  p.probe = (px, py) => {
+    const { re, im } = at(px, py);
+    if (x.invert(px) > RATES.re[1] || x.invert(px) < RATES.re[0] || y.invert(py) < 0) return null;
+    const size = view.revealed ? `, |Ā| = ${number(Math.hypot(...factor(s.method, s.delta, [re, im])))}` : "";
+    return { rate: [re, im], words: `λ = ${complex([re, im])}${size}` };
+  };
+}
+
+function drawFactors(p, s, d, view) {
+  if (!view.revealed) {
+    p.rect(0, 2, p.width, p.height - 8, { fill: "panel", round: 4 });
+    return p.text(p.width / 2, p.height / 2 + 2, "after your guess", { color: "muted", anchor: "middle" });
+  }
+  const half = Math.min(p.width, p.height) / 2 - 2;
+  const x = linear([-RIM, RIM], [p.width / 2 - half, p.width / 2 + half]);
+  const y = linear([-RIM, RIM], [p.height / 2 + half, p.height / 2 - half]);
+  const shown = ([re, im]) => Math.abs(re) <= RIM && Math.abs(im) <= RIM;
+  const place = ([re, im]) => [x(re), y(im)];
+  p.add("circle", { cx: x(0), cy: y(0), r: x(1) - x(0), style: `fill:${colour("panel")};stroke:${colour("muted")};stroke-width:1.5` });
+  p.axis(x, { at: y(0), ticks: [] });
+  p.rule(x(0), y(-RIM), x(0), y(RIM));
+  for (const [value, anchor, side] of [[-1, "end", -5], [1, "start", 5]]) p.text(x(value) + side, y(0) + 15, number(value), { color: "muted", anchor, size: 11.5 });
+  p.text(x(RIM), y(0) - 6, "Re Ā", { color: "muted", anchor: "end" });
+  p.text(x(0) + 6, y(RIM) + 11, "Im Ā", { color: "muted" });
+  if (s.method === "euler") {
+    p.rule(x(1), y(-RIM), x(1), y(RIM), { color: "muted", dash: "5 4" });
+    p.text(x(1) - 6, y(-RIM) - 6, "left of this line: Re λ < 0", { color: "muted", anchor: "end", halo: true });
+  }
+  p.line(d.h.map((value) => [x(value[0]), shown(value) ? y(value[1]) : null]), { color: look(d), line: 0.75 });
+  d.h.slice(2).filter(shown).forEach((value) => p.dot(...place(value), { color: look(d), radius: 1.8 }));
+  p.dot(x(1), y(0), { color: "ink", radius: 3 }); // h[0]
+  const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
+  const pole = place(d.pole.map((part) => part / far));
+  p.dot(...pole, { color: look(d), radius: 6, hollow: far > 1 });
+  const name = far > 1 ? `Ā = ${complex(d.pole)} is out there` : "Ā";
+  p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] < -1 ? -9 : d.pole[1] > 1.4 ? 16 : -9), name, { color: look(d), weight: 600, halo: true, anchor: d.pole[0] < 0 ? "start" : "end" });
+  const hover = view.hover?.rate ? factor(s.method, s.delta, view.hover.rate) : d.h[view.hover?.t];
+  if (hover && shown(hover)) p.dot(...place(hover), { color: "ink", radius: 5, hollow: true });
+  p.probe = (px, py) => {
+    const gaps = d.h.map((value) => Math.hypot(x(value[0]) - px, y(value[1]) - py));
+    const t = gaps.indexOf(Math.min(...gaps));
+    if (gaps[t] < 12) return { t, words: `h[t=${t}] = ${complex(d.h[t])}` };
+    const value = [Number(x.invert(px).toFixed(2)), Number(y.invert(py).toFixed(2))];
+    return shown(value) ? { words: `Ā = ${complex(value)}, |Ā| = ${number(Math.hypot(...value))}` } : null;
+  };
+}
+
+// ---- the samples ----------------------------------------------------------------------------------------------------
+
+function drawTime(p, s, d, view) {
+  const x = linear([0, SECONDS], [34, p.width - 14]);
+  const y = linear([-EDGE, EDGE], [p.height - 38, 24]);
+  const shown = view.revealed ? d.h : d.h.slice(0, 2); // the rest waits for a guess
+  const over = (values) => d.seconds.map((at, i) => [at, values[i]]);
+  p.axis(y, { side: "left", at: 26, ticks: [-1, 0, 1] });
+  p.axis(x, { at: y(-EDGE), label: "seconds" });
+  p.rule(26, y(0), x(SECONDS), y(0));
+  trace(p, x, y, over(d.true), [-EDGE, EDGE], { color: "ink", line: 1.25 });
+  const off = Math.max(...d.wave.map((value, i) => Math.abs(value - d.true[i]))) > 0.02;
+  if (view.revealed && off) trace(p, x, y, over(d.wave), [-EDGE, EDGE], { color: look(d), line: 1.25, dash: "4 3" });
+  const many = shown.length > 70;
+  shown.forEach(([value], t) => {
+    const px = x(t * s.delta);
+    if (Math.abs(value) > EDGE) return p.text(px, value > 0 ? y(EDGE) + 3 : y(-EDGE) - 1, value > 0 ? "▴" : "▾", { color: "warn", anchor: "middle", size: 11 });
+    if (!many) p.rule(px, y(0), px, y(value), { color: look(d), line: 1.5 });
+    p.dot(px, y(value), { color: look(d), radius: many ? 2 : 3.5 });
+  });
+  const first = shown.findIndex(([value]) => Math.abs(value) > EDGE);
+  if (first >= 0) p.text(x(SECONDS), 12, `leaves the picture at t = ${first}; |h[t=${d.l}]| = ${number(Math.hypot(...d.h[d.l]))}`, { color: "warn", weight: 600, anchor: "end" });
+  const t = view.hover?.t;
+  if (t in shown) p.dot(x(t * s.delta), y(held(shown[t][0], y.domain)), { color: "ink", radius: 6, hollow: true });
+  p.probe = (px) => {
+    const near = Math.round(x.invert(px) / s.delta);
+    if (!(near in shown)) return null;
+    return { t: near, words: `h[t=${near}] = ${number(shown[near][0])}, true ${number(decay(d.rate, near * s.delta))}` };
+  };
+}
+
+// ---- words ----------------------------------------------------------------------------------------------------------
+
+function describe(s, d, view) {
+  const wave = s.im ? `the wave turns by ${number(s.im)} rad a second and` : "the state";
+  const fades = s.re < 0 ? `is down to ${number(Math.exp(s.re))} after one` : s.re > 0 ? `grows to ${number(Math.exp(s.re))} in one` : "neither fades nor grows";
+  const truth = `λ = ${complex(d.rate)}: ${wave} ${fades}${s.im || !s.re ? "" : " second"}.`;
+  const rule = `${upper(RULES[s.method].name)}, delta = ${number(s.delta)} s`;
+  if (!view.revealed) return `${truth} ${rule}: the first sample is ${number(d.h[1][0])}. And the others?`;
+  const last = `the samples ${d.fate}: after ${d.l} steps |h| = ${number(d.radius ** d.l)}`;
+  const seen = d.seen && Math.abs(d.seen[1] - s.im) > 0.01 ? ` They seem to turn by ${number(d.seen[1])} rad a second.` : "";
+  return `${truth} ${rule}: |Ā| = ${number(d.radius)}, ${last}.${seen}`;
+}
+
+function equation(s, d, view) {
+  const rate = s.im ? [`(${complex(d.rate)})`] : s.re < 0 ? [`(${complex(d.rate)})`] : [complex(d.rate)];
+  const rule = [["Ā = "], ...RULES[s.method].words([number(s.delta), "delta"], rate)];
+  const t = marked(d, view);
+  const turn = [["\n"], [`h[t=${t}]`, "h"], [" = Ā · "], [`h[t=${t - 1}]`, "h"]];
+  if (t === 0) turn.splice(1, 3, ["h[t=0]", "h"], [" = 1, where it starts"]);
+  if (!view.revealed) return [...rule, ...turn];
+  const product = t ? [[" = "], [complex(d.h[t]), "h"]] : [];
+  return [...rule, [` = ${complex(d.pole)},  |Ā| = `], [number(d.radius), look(d)], ...turn, ...product];
+}
+
+function verdict(guess, d) {
+  const [re, im] = d.rate;
+  const own = guess < 0 ? "" : ` At your guess, ${number(guess / 20)} s, its |Ā| is ${number(d.euler[2 * guess])}.`;
+  if (re >= 0 && (re || im)) return `With Re λ = ${number(re)} nothing dies away, and Euler’s samples grow at every step.${own}`;
+  if (d.holds === LONGEST) return `Up to ${LONGEST} s, the longest step here, Euler’s samples do not grow.${own}`;
+  return `Euler’s samples grow from delta = ${number(d.holds)} s on: −2 Re λ / |λ|².${own}`;
+}
+
+export default liveFigure({
+  name: "discretisation",
+  traits: ["re", "im", "delta", "method", "guess"],
+  compute,
+  describe,
+  equation,
+  guess: {
+    trait: "guess",
+    prompt: "Your guess: drag the marker, or choose a step",
+    options: () => Array.from({ length: GUESSES + 1 }, (_, i) => (i ? `${number(i / 20)} s` : "0 s, at once")),
+    verdict,
+  },
+  panels: [
+    { name: "steps", height: 132, title: () => "How far from 0 one step takes the state, |Ā|", draw: drawSteps },
+    { name: "rates", span: 6, height: 330, title: (s, d, view) => (view.revealed ? "λ, the rate: shaded what this rule and step let fade" : "λ, the rate: shaded what fades"), draw: drawRates },
+    { name: "factors", span: 6, height: (width, s, d, view) => (view.narrow && !view.revealed ? 72 : 330), title: () => "Ā, the factor of one step, and its powers h[t]", draw: drawFactors },
+    { name: "time", height: 200, title: (s, d, view) => (view.revealed ? "The true curve, the samples, and the slowest wave through them" : "The true curve and the first sample"), draw: drawTime },
+  ],
+  controls: [
+    { kind: "choice", trait: "method", label: "Rule", options: [["zoh", "exact"], ["bilinear", "bilinear"], ["euler", "Euler"]] },
+    { kind: "slider", trait: "delta", label: "the step delta", color: "delta", min: 0.05, max: LONGEST, step: 0.01, format: (value) => `${number(value)} s` },
+    { kind: "slider", trait: "re", label: "Re λ: how it fades", min: RATES.re[0], max: RATES.re[1], step: 0.05 },
+    { kind: "slider", trait: "im", label: "Im λ: how fast it turns", min: RATES.im[0], max: RATES.im[1], step: 0.05 },
+  ],
+  presets: [
+    { label: "decays", state: { re: -0.6, im: 0, delta: 0.5, method: "zoh" } },
+    { label: "rings", state: { re: -0.3, im: 4, delta: 0.2, method: "zoh" } },
+    { label: "Euler explodes", state: { re: -0.3, im: 4, delta: 0.2, method: "euler" } },
+    { label: "aliases", state: { re: -0.1, im: 5, delta: 1.1, method: "zoh" } },
+  ],
+});

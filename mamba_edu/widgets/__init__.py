@@ -18,6 +18,7 @@ _HOME = {
     "BitsPerByte": "bits_per_byte",
     "HippoMemory": "hippo_memory",
     "TrainingCurves": "training_curves",
+    "Discretisation": "discretisation",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -269,11 +269,12 @@ export class Panel {
    * Something to take hold of. It moves by pointer (`move(x, y)` gives what changes, as an object of traits) and by arrow
    * keys, which turn `trait`'s own control; that control is its twin. `value` is what a screen reader says. `flip`: more
    * of the trait lies to the left and below, or, as "down", below alone; the arrow keys still push it where they point.
+   * `rise`: a second trait, for what moves in a plane; the keys that point up and down turn it, the others the first.
    */
-  handle(name, { x, y, trait, move, label, value, color = "ink", shape = "round", flip = false }) {
+  handle(name, { x, y, trait, move, label, value, color = "ink", shape = "round", flip = false, rise = null }) {
     this.seen.add(name);
     if (!this.known.has(name)) this.known.set(name, new Handle(this, name));
-    this.known.get(name).place({ x, y, trait, move, label, value, color, shape, flip });
+    this.known.get(name).place({ x, y, trait, move, label, value, color, shape, flip, rise });
   }
 }
 
@@ -305,6 +306,7 @@ class Handle {
     const says = { "aria-label": this.label, "aria-valuetext": this.value, "aria-valuemin": min, "aria-valuemax": max };
     const values = { ...says, "aria-valuenow": this.flip === true ? min + max - now : now, "data-trait": this.trait };
     for (const [key, value] of Object.entries(values)) this.node.setAttribute(key, value);
+    if (this.rise) this.node.setAttribute("data-rise", this.rise);
     this.reach.setAttribute("cx", this.x);
     this.reach.setAttribute("cy", this.y);
     this.reach.setAttribute("r", 22); // 44 px for a finger
@@ -339,7 +341,8 @@ class Handle {
     const by = turns[event.key] ?? ends[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    const against = this.flip === "down" ? /Up|Down/.test(event.key) : this.flip;
-    this.panel.act.turn(this.trait, against ? -by : by);
+    const upright = /Up|Down/.test(event.key);
+    const against = this.flip === "down" ? upright : this.flip;
+    this.panel.act.turn(this.rise && upright ? this.rise : this.trait, against ? -by : by);
   }
 }

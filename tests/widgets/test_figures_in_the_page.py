@@ -230,6 +230,11 @@ def assert_twin(page, handle, name):
     return twin
 
 
+def trait_of(handle, axis):
+    """The trait that a handle turns along an axis: `rise` is that of a handle in a plane, upwards."""
+    return axis and handle.get_attribute("data-rise") or handle.get_attribute("data-trait")
+
+
 def knob(handle):
     return handle.locator(".live-knob").evaluate(
         "(e) => (({left, right, top, bottom}) => [(left + right) / 2, (top + bottom) / 2])(e.getBoundingClientRect())"
@@ -247,7 +252,7 @@ def test_each_handle_by_mouse(cls, at):
         moved = {}
         for axis in (0, 1):
             for way in (-60, 60, 3000):
-                before, start, twin = page.look(), knob(handle), page.number(handle.get_attribute("data-trait"))
+                before, start, twin = page.look(), knob(handle), page.number(trait_of(handle, axis))
                 target = [start[0] + way * (axis == 0), start[1] + way * (axis == 1)]
                 mouse.move(*start)
                 mouse.down()
@@ -257,10 +262,12 @@ def test_each_handle_by_mouse(cls, at):
                 mouse.move(2, 2)
                 shift = knob(handle)[axis] - start[axis]
                 assert shift * way >= 0, f"{name} runs away from the mouse"
-                if assert_twin(page, handle, name) != twin:
+                assert_twin(page, handle, name)
+                if page.number(trait_of(handle, axis)) != twin:
                     differ(before, after, f"{name} by mouse", "words")
                     moved[axis, way > 0] = True
-        assert len({axis for axis, _ in moved}) == 1 and len(moved) == 2, f"{name} by mouse moves {list(moved)}"
+        axes = 2 if handle.get_attribute("data-rise") else 1
+        assert len({axis for axis, _ in moved}) == axes and len(moved) == 2 * axes, f"{name} by mouse: {list(moved)}"
 
     each_handle(page, drag)
 
@@ -308,10 +315,12 @@ def test_each_handle_by_keyboard(cls, at):
         differ(first, last, f"{name} from end to end", "words")
         page.stage.evaluate(TO_THE_MIDDLE, handle.get_attribute("data-trait"))
         for key, way in KEYS.items():
-            before, value, place = page.look(), now(), knob(handle)
+            trait = trait_of(handle, 0 if way[0] else 1)
+            before, value, number, place = page.look(), now(), page.number(trait), knob(handle)
             differ(before, page.press(key), f"{name} by {key}")
             assert_twin(page, handle, name)
-            assert low <= now() <= high and now() != value
+            assert low <= now() <= high and page.number(trait) != number
+            assert (now() != value) == (trait == handle.get_attribute("data-trait")), f"{name}: {key} turns the other way"
             moved = [b - a for a, b in zip(place, knob(handle))]
             if any(moved[axis] and way[axis] for axis in (0, 1)):  # a key across its way may push it either way
                 assert sum(m * w for m, w in zip(moved, way)) > 0, f"{name}: {key} pushes it the other way"

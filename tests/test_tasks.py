@@ -1,9 +1,9 @@
-"""Selective copying: what is drawn, where it stands, in which order it is asked for."""
+"""The tasks: what is drawn, where it stands, in which order it is asked for."""
 
 import pytest
 import torch
 
-from mamba_edu.tasks import NOISE, selective_copying
+from mamba_edu.tasks import NOISE, delayed_recall, selective_copying, sequential_digits
 
 
 def seeded(seed=0):
@@ -107,3 +107,100 @@ def test_wrong_arguments_are_named(change, error, message):
     arguments = {"batch": 2, "seqlen": 9, "n_data": 4, **change}
     with pytest.raises(error, match=message):
         selective_copying(**arguments)
+
+
+@pytest.mark.parametrize("distractors", [True, False])
+@pytest.mark.parametrize("batch, seqlen, n_data, vocab_size", SIZES)
+def test_data_first_then_a_delay_then_questions(batch, seqlen, n_data, vocab_size, distractors):
+    inputs, targets = delayed_recall(batch, seqlen, n_data, vocab_size, distractors=distractors, generator=seeded())
+    assert inputs.shape == (batch, seqlen + n_data) and inputs.dtype == targets.dtype == torch.int64
+    assert torch.equal(inputs[:, :n_data], targets), "question j is asked seqlen steps after its token"
+    assert ((targets >= 1) & (targets <= vocab_size - 2)).all()
+    assert (inputs[:, seqlen:] == vocab_size - 1).all()
+    between = inputs[:, n_data:seqlen]
+    if distractors:
+        assert ((between >= 1) & (between <= vocab_size - 2)).all()
+    else:
+        assert (between == NOISE).all()
+
+
+def test_distractors_tell_nothing_of_the_data():
+    inputs, targets = delayed_recall(20_000, 4, generator=seeded())
+    for place in inputs[:, 1:4].T:
+        together = torch.stack([place, targets[:, 0]]).double()
+        assert torch.corrcoef(together)[0, 1].abs() < 0.035  # 5 standard deviations
+        assert (place.bincount(minlength=16)[1:15] / 20_000 - 1 / 14).abs().max() < 0.01
+
+
+def test_changing_the_targets_changes_no_input():
+    inputs, targets = delayed_recall(2, 5, generator=seeded())
+    before = inputs.clone()
+    targets += 1
+    assert torch.equal(inputs, before)
+
+
+def test_recall_again_and_not_again():
+    one, same = (delayed_recall(4, 20, generator=seeded(3))[0] for _ in range(2))
+    assert torch.equal(one, same) and not torch.equal(one, delayed_recall(4, 20, generator=seeded(4))[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"batch": -1}, ValueError, "batch must be at least 0, got -1"),
+        ({"seqlen": 2, "n_data": 3}, ValueError, "seqlen must be at least n_data=3"),
+        ({"vocab_size": 2}, ValueError, "vocab_size must be at least 3, got 2"),
+        ({"distractors": 1}, TypeError, "distractors must be True or False, got 1"),
+        ({"generator": 0}, TypeError, "generator must be a torch.Generator or None, got int"),
+    ],
+)
+def test_recall_of_what_is_no_task(given, error, says):
+    with pytest.raises(error, match=says):
+        delayed_recall(**{"batch": 2, "seqlen": 8, **given})
+
+
+def test_digits_are_scikit_learns_each_once():
+    from sklearn.datasets import load_digits
+
+    digits = sequential_digits()
+    assert [len(part) for part in digits] == [1197, 1197, 300, 300, 300, 300]
+    inputs = torch.cat(digits[::2])
+    assert inputs.shape == (1797, 64, 1) and inputs.dtype == torch.float32
+    assert inputs.min() == 0 and inputs.max() == 1
+    mine = {
+        (tuple((image * 16).flatten().tolist()), int(label))
+        for part in (0, 2, 4)
+        for image, label in zip(*digits[part : part + 2])
+    }
+    images, labels = load_digits(return_X_y=True)
+    assert mine == {(tuple(image.tolist()), int(label)) for image, label in zip(images, labels)}
+
+
+def test_every_part_has_every_digit():
+    for targets in sequential_digits()[1::2]:
+        assert targets.bincount(minlength=10).min() > 0.06 * len(targets)
+
+
+def test_one_order_of_pixels_for_all_images():
+    plain, torn = sequential_digits(seed=2), sequential_digits(seed=2, shuffled_pixels=True)
+    for one, other in zip(plain[::2], torn[::2]):
+        assert torch.equal(one.flatten(1).sort(1).values, other.flatten(1).sort(1).values)
+    for one, other in zip(plain[1::2], torn[1::2]):
+        assert torch.equal(one, other)
+    assert not torch.equal(plain.train_inputs, torn.train_inputs)
+    mean, moved = (digits.train_inputs.mean(0)[:, 0] for digits in (plain, torn))
+    assert torch.allclose(mean.sort().values, moved.sort().values), "each image has an order of its own"
+
+
+def test_other_seeds_are_other_parts():
+    assert not torch.equal(sequential_digits().test_inputs, sequential_digits(seed=1).test_inputs)
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        sequential_digits(seed=-1)
+    with pytest.raises(TypeError, match="shuffled_pixels must be True or False, got 'yes'"):
+        sequential_digits(shuffled_pixels="yes")
+
+
+def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match="pip install scikit-learn"):
+        sequential_digits()

@@ -142,9 +142,9 @@ function run(u, at, put, pass, n, l) {
 
 /**
  * The history that a state stands for, by one rule for every linear memory: of all pasts the one with the smallest
- * |past|^2 + |misfit|^2 / precision^2, the misfit of each number of the state counted in its typical size (the root of
- * the sum of its squared weights). Directions of the past that the state knows better than `precision` come back whole;
- * what it can't tell from zero comes back as zero.
+ * |past|^2 + |misfit|^2 / precision^2, the misfit of each number of the state counted in its typical size, the root of
+ * the sum of its squared weights, or a millionth of the largest such size where that is more: what is smaller may be the
+ * rounding of a zero. What the state can't tell from zero comes back as zero.
  *
  * weights: (t + 1) * n numbers. h: (n). precision: above 0, e.g. 1e-3 for three digits.
  * Returns {history: (t + 1), kept: (t + 1)}: kept[s] is how much of a lone 1 at sample s would come back at s, 0 to 1;
@@ -156,11 +156,13 @@ export function recall(weights, h, precision) {
   const m = weights.length / n;
   requireWhole("weights.length / n", m, 1);
   const [history, kept, basis, z] = [new Array(m).fill(0), new Array(m).fill(0), [], []];
+  const columns = Array.from({ length: n }, (_, i) => Float64Array.from({ length: m + n }, (_, s) => (s < m ? weights[s * n + i] : 0)));
+  const sizes = columns.map((column) => length(column, m));
+  const least = 1e-6 * Math.max(...sizes) || 1;
   for (let i = 0; i < n; i++) {
     // Gram-Schmidt on the weights above precision times the identity: squares of the weights would lose half the digits
-    const v = new Float64Array(m + n);
-    for (let s = 0; s < m; s++) v[s] = weights[s * n + i];
-    const size = length(v, m) || 1;
+    const v = columns[i];
+    const size = Math.max(sizes[i], least);
     for (let s = 0; s < m; s++) v[s] /= size;
     v[m + i] = precision;
     let left = h[i] / size;

@@ -82,12 +82,13 @@ def read_back(weights, h, precision=PRECISION):
     """The past that a linear state stands for, by one rule for every memory: least squares, a little regularised.
 
     weights: (m, n), h = weights^T past. h: (n). Of all pasts (m) this is the one with the smallest
-    |past|^2 + |misfit|^2 / precision^2; the misfit of each number of the state is counted in its typical size, the root
-    of the sum of its squared weights. So a number is believed to three digits, and what the state can't tell from zero
-    comes back as zero. Returns (history, kept), (m) each: kept[s] is how much of a lone 1 at s comes back at s, 0 to 1.
+    |past|^2 + |misfit|^2 / precision^2. The misfit of each number of the state is counted in its typical size, the root
+    of the sum of its squared weights, or a millionth of the largest such size where that is more: what is smaller may
+    be the rounding of a zero. So a number is believed to three digits, and what the state can't tell from zero comes
+    back as zero. Returns (history, kept), (m) each: kept[s] is how much of a lone 1 at s comes back at s, 0 to 1.
     """
     size = weights.norm(dim=0)  # (n)
-    size = torch.where(size == 0, torch.ones_like(size), size)
+    size = size.clamp(min=1e-6 * size.max().item() or 1.0)
     U, S, V = torch.linalg.svd(weights / size, full_matrices=False)  # (m, k), (k), (k, n)
     known = S**2 + precision**2
     return U @ (S / known * (V @ (h / size))), U**2 @ (S**2 / known)

@@ -51,9 +51,11 @@ def assert_causal(influence):
 def close(y, want, tolerance=1e-12):
     """Finite first, then the error relative to the largest true value."""
     assert y.shape == want.shape, (y.shape, want.shape)
+    assert y.is_complex() == want.is_complex(), (y.dtype, want.dtype)
     assert torch.isfinite(y).all()
     if want.numel():
-        error = (y.double() - want.double()).abs().max() / want.double().abs().max().clamp(min=1e-300)
+        wide = torch.promote_types(want.dtype, torch.float64)  # complex128 for complex numbers
+        error = (y.to(wide) - want.to(wide)).abs().max() / want.to(wide).abs().max().clamp(min=1e-300)
         assert error <= tolerance, f"relative error {error:.2e}"
 
 

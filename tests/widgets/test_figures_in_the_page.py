@@ -232,7 +232,7 @@ def assert_twin(page, handle, name):
 
 def trait_of(handle, axis):
     """The trait that a handle turns along an axis: `rise` is that of a handle in a plane, upwards."""
-    return axis and handle.get_attribute("data-rise") or handle.get_attribute("data-trait")
+    return (axis and handle.get_attribute("data-rise")) or handle.get_attribute("data-trait")
 
 
 def knob(handle):
@@ -320,7 +320,7 @@ def test_each_handle_by_keyboard(cls, at):
             differ(before, page.press(key), f"{name} by {key}")
             assert_twin(page, handle, name)
             assert low <= now() <= high and page.number(trait) != number
-            assert (now() != value) == (trait == handle.get_attribute("data-trait")), f"{name}: {key} turns the other way"
+            assert (now() != value) == (trait == handle.get_attribute("data-trait")), f"{name}: {key} turns the other"
             moved = [b - a for a, b in zip(place, knob(handle))]
             if any(moved[axis] and way[axis] for axis in (0, 1)):  # a key across its way may push it either way
                 assert sum(m * w for m, w in zip(moved, way)) > 0, f"{name}: {key} pushes it the other way"

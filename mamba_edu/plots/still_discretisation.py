@@ -72,8 +72,8 @@ def discretisation_still(data, rate, delta, method):
     alt = (
         f"The eigenvalue {_words(rate)} in the plane of rates; {_NAMES[method]} with a step of {delta:g} s takes it to "
         f"{_words(complex(*pole))} in the plane of factors, {size:.2f} from 0. Below, the true curve, which is "
-        f"{np.exp(10 * rate.real):.2f} high after 10 s, and the samples, which {fate}: the last of {len(h)} is {last:.2f} "
-        f"from 0. Euler's samples do not grow up to a step of {float(numbers['holds']):.2f} s."
+        f"{np.exp(10 * rate.real):.2f} high after 10 s, and the samples, which {fate}: the last of {len(h)} is "
+        f"{last:.2f} from 0. Euler's samples do not grow up to a step of {float(numbers['holds']):.2f} s."
     )
     colour = LIGHT["warn" if fate == "grow" else "h"]
     figure, axes = new_figure(WIDTH, 4.6, alt, 2, 2, height_ratios=[1.3, 1])

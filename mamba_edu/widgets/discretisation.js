@@ -1,73 +1,22 @@
 /** Chapter 3: a rule and a step make a factor of a rate. In the disc its powers fade; Euler's rule leads a rate that fades out of it. */
 
-import { discretizeBilinear, discretizeEuler, discretizeZoh, ltiScan } from "./core.js";
 import { liveFigure } from "./kit.js";
 import { colour, linear, number } from "./marks.js";
+import { GUESSES, HAIR, LONGEST, SECONDS, complex, decay, factor, held, sampled, within } from "./sampled.js";
 
-const [SECONDS, POINTS] = [10, 401]; // of the curves that do not depend on the step
-const [LONGEST, GUESSES] = [2, 40]; // the longest step, and the parts of it that can be guessed
 const RATES = { re: [-4, 0.5], im: [0, 5] };
 const [TOP, EDGE, RIM] = [1.6, 1.5, 1.7]; // what the panels show: of |Ā|, of h, of the plane of Ā
 const RULES = {
-  zoh: { name: "the exact rule", rule: discretizeZoh, words: (step, rate) => [["exp("], step, [" · "], rate, [")"]] },
-  bilinear: { name: "the bilinear rule", rule: discretizeBilinear, words: (step, rate) => [["(1 + x) / (1 − x), x = "], step, [" / 2 · "], rate] },
-  euler: { name: "Euler’s rule", rule: discretizeEuler, words: (step, rate) => [["1 + "], step, [" · "], rate] },
+  zoh: { name: "the exact rule", words: (step, rate) => [["exp("], step, [" · "], rate, [")"]] },
+  bilinear: { name: "the bilinear rule", words: (step, rate) => [["(1 + x) / (1 − x), x = "], step, [" / 2 · "], rate] },
+  euler: { name: "Euler’s rule", words: (step, rate) => [["1 + "], step, [" · "], rate] },
 };
-const held = (value, [low, high]) => Math.min(high, Math.max(low, value));
+const FATES = { grow: ": outside, its powers grow", fade: ": inside, its powers fade", "neither fade nor grow": ": on the rim" };
 const twentieth = (value, ends) => Number(held(value, ends).toFixed(2));
 const upper = (words) => words[0].toUpperCase() + words.slice(1);
 
-function complex([re, im]) {
-  if (Math.abs(im) <= 1e-12 * Math.abs(re) || im === 0) return number(re);
-  return `${number(re)} ${im < 0 ? "−" : "+"} ${number(Math.abs(im))}i`;
-}
-
-// ---- the numbers ----------------------------------------------------------------------------------------------------
-
-/** Ā of one rate, [re, im]. */
-function factor(method, delta, [re, im]) {
-  const { ABar } = RULES[method].rule(delta, { re: [re], im: [im] }, [1]);
-  return [ABar.re[0], ABar.im[0]];
-}
-
-const decay = ([re, im], s) => Math.exp(re * s) * Math.cos(im * s);
-
-function compute({ re, im, delta, method }) {
-  const rate = [re, im];
-  const pole = factor(method, delta, rate);
-  const silence = new Array(Math.floor(SECONDS / delta + 1e-9)).fill(0);
-  const { h } = ltiScan({ re: [pole[0]], im: [pole[1]] }, [0], [1], silence, { h0: [1] });
-  const samples = [[1, 0], ...h.re.map(([real], t) => [real, h.im[t][0]])]; // (l + 1, 2)
-  const seconds = Array.from({ length: POINTS }, (_, i) => (SECONDS * i) / (POINTS - 1));
-  const [radius, angle] = [Math.hypot(...pole), Math.abs(Math.atan2(pole[1], pole[0]))];
-  const steps = Array.from({ length: 2 * GUESSES + 1 }, (_, i) => (LONGEST * i) / (2 * GUESSES));
-  const sizes = (rule) => steps.map((step) => Math.hypot(...factor(rule, step, rate)));
-  const still = re === 0 && im === 0;
-  return {
-    rate, pole, radius, seconds, steps, h: samples, l: silence.length,
-    true: seconds.map((s) => decay(rate, s)),
-    wave: seconds.map((s) => radius ** (s / delta) * Math.cos((angle * s) / delta)),
-    size: sizes(method),
-    euler: sizes("euler"),
-    holds: still ? LONGEST : held((-2 * re) / (re * re + im * im), [0, LONGEST]), // |1 + delta lambda| <= 1
-    seen: radius > 0 ? [Math.log(radius) / delta, angle / delta] : null, // the eigenvalue of that wave
-    fate: radius > 1 + 1e-9 ? "grow" : radius < 1 - 1e-9 ? "fade" : "neither fade nor grow",
-  };
-}
-
 const marked = (d, view) => (view.hover?.t <= d.l ? view.hover.t : 1);
-const look = (d) => (d.fate === "grow" ? "warn" : "h");
-
-/** The parts of a curve [[x, value], ...] with low <= value <= high, cut where it crosses; a null is a gap. */
-function within(curve, [low, high]) {
-  return curve.flatMap(([x, value], i) => {
-    const [inside, before] = [value >= low && value <= high, curve[i - 1]];
-    const point = [x, inside ? value : null];
-    if (!before || inside === (before[1] >= low && before[1] <= high)) return [point];
-    const edge = held(inside ? before[1] : value, [low, high]);
-    return [[before[0] + ((edge - before[1]) / (value - before[1])) * (x - before[0]), edge], point];
-  });
-}
+const look = (d, view) => (view.revealed && d.fate === "grow" ? "warn" : "h"); // no answer before the guess
 
 /** Draw what of a curve lies within `ends`. */
 function trace(p, x, y, curve, ends, look) {
@@ -85,15 +34,17 @@ function drawSteps(p, s, d, view) {
   p.rule(26, y(1), x(LONGEST), y(1), { color: "muted", dash: "2 4" });
   if (view.revealed) {
     if (s.method !== "euler") trace(p, x, y, over(d.euler), [0, TOP], { color: "muted", line: 1.5, dash: "5 4" });
-    trace(p, x, y, over(d.size), [0, 1], { color: "h" });
-    trace(p, x, y, over(d.size), [1, TOP], { color: "warn" });
+    trace(p, x, y, over(d.size), [0, 1 + HAIR], { color: "h" });
+    trace(p, x, y, over(d.size), [1 + HAIR, TOP], { color: "warn" });
     p.rule(x(s.delta), y(0), x(s.delta), y(Math.min(d.radius, TOP)), { color: "delta" });
-    p.dot(x(s.delta), y(Math.min(d.radius, TOP)), { color: look(d), radius: 5, hollow: d.radius > TOP });
-    if (s.guess >= 0) p.text(x(s.guess / 20), y(1) + 14, "▴", { anchor: "middle", size: 16, halo: true });
+    p.dot(x(s.delta), y(Math.min(d.radius, TOP)), { color: look(d, view), radius: 5, hollow: d.radius > TOP });
+    if (s.guess >= 0) {
+      p.add("path", { d: `M${x(s.guess / 20) - 6} ${y(1) - 13}h12l-6 11z`, style: `fill:${colour("ink")}` });
+      p.text(x(s.guess / 20), y(1) - 18, "guess", { anchor: s.guess < 2 ? "start" : s.guess > GUESSES - 2 ? "end" : "middle", halo: true });
+    }
     if (d.holds > 0 && d.holds < LONGEST) {
-      const [side, anchor] = d.holds > 1.2 ? [-8, "end"] : [8, "start"];
       p.dot(x(d.holds), y(1), { color: "warn", radius: 3.5 });
-      p.text(x(d.holds) + side, y(1) + (s.method === "euler" ? 18 : -8), `Euler leaves at ${number(d.holds)} s`, { color: "warn", weight: 600, halo: true, anchor });
+      p.text(x(d.holds), y(1) + 18, `${number(d.holds)} s`, { color: "warn", weight: 600, halo: true, anchor: d.holds < 0.1 ? "start" : d.holds > 1.9 ? "end" : "middle" });
     }
   } else {
     const [side, anchor] = s.guess <= GUESSES / 2 ? [14, "start"] : [-14, "end"];
@@ -116,18 +67,19 @@ function drawSteps(p, s, d, view) {
 // ---- the two planes -------------------------------------------------------------------------------------------------
 
 function drawRates(p, s, d, view) {
-  const unit = (p.height - 34) / 5.5; // pixels; the same both ways, so that circles are round
-  const y = linear([-0.25, 5.25], [p.height - 32, p.height - 32 - 5.5 * unit]);
+  const unit = (p.height - 36) / 5.3; // pixels; the same both ways, so that circles are round
+  const y = linear([0, 5.3], [p.height - 32, p.height - 32 - 5.3 * unit]);
   const x = linear([0.9 - (p.width - 8) / unit, 0.9], [4, p.width - 4]);
   const round = s.method === "euler" && view.revealed; // |1 + delta lambda| <= 1 is a disc, too
   const reach = (re) => (re > 0 ? 0 : round ? Math.sqrt(Math.max(0, re * (-2 / s.delta - re))) : Infinity);
   const columns = Array.from({ length: 201 }, (_, i) => 4 + ((x(0) - 4) * i) / 200);
-  const border = (sign) => columns.map((px) => `${px.toFixed(1)} ${y(held(sign * reach(x.invert(px)), y.domain)).toFixed(1)}`);
-  p.add("path", { d: `M${[...border(1), ...border(-1).reverse()].join("L")}z`, style: `fill:${colour("panel")};stroke:${colour("hairline")}` });
+  const border = columns.map((px) => `L${px.toFixed(1)} ${y(held(reach(x.invert(px)), y.domain)).toFixed(1)}`);
+  const shade = { d: `M4 ${y(0)}${border.join("")}L${x(0)} ${y(0)}z`, style: `fill:${colour("panel")};stroke:${colour("hairline")}` };
+  p.add("path", { ...shade, class: "live-shade" });
   p.axis(x, { at: y(0), label: "Re λ, per second" });
-  p.axis(y, { side: "left", at: x(0), ticks: [1, 2, 3, 4, 5] });
-  p.rule(x(0), y(-0.25), x(0), y(5.25), { color: "muted", line: 1.5 });
-  p.text(x(0) + 6, y(5.25) + 11, "Im λ", { color: "muted", halo: true });
+  p.rule(x(0), y(0), x(0), y(5.3), { color: "muted", line: 1.5 });
+  for (const tick of [1, 2, 3, 4, 5]) p.text(x(0) + 7, y(tick) + 4, number(tick), { color: "muted", size: 11.5, halo: true });
+  p.text(x(0) + 22, y(5) + 4, "Im λ", { color: "muted" });
   if (view.revealed && s.method === "zoh" && Math.PI / s.delta < 5.2) {
     p.rule(4, y(Math.PI / s.delta), p.width - 4, y(Math.PI / s.delta), { color: "delta", dash: "5 4" });
     p.text(8, y(Math.PI / s.delta) - 5, "π / delta: faster waves look slower", { color: "delta", halo: true });
@@ -135,10 +87,10 @@ function drawRates(p, s, d, view) {
   const here = [x(s.re), y(s.im)];
   const seen = view.revealed && d.seen && [x(d.seen[0]), y(d.seen[1])];
   if (seen && seen[0] > 8 && seen[0] < p.width - 8 && seen[1] > 8 && Math.hypot(seen[0] - here[0], seen[1] - here[1]) > 2) {
-    p.rule(...here, ...seen, { color: look(d), dash: "2 3" });
-    p.dot(...seen, { color: look(d), radius: 5, hollow: true });
+    p.rule(...here, ...seen, { color: look(d, view), dash: "2 3" });
+    p.dot(...seen, { color: look(d, view), radius: 5, hollow: true });
     const [side, anchor] = seen[0] > p.width - 130 ? [-9, "end"] : [9, "start"];
-    p.text(seen[0] + side, seen[1] + (seen[1] > here[1] ? 16 : -9), "what the samples show", { color: look(d), halo: true, anchor });
+    p.text(seen[0] + side, seen[1] + (seen[1] > here[1] ? 16 : -9), "what the samples show", { color: look(d, view), halo: true, anchor });
   }
   const at = (px, py) => ({ re: twentieth(x.invert(px), RATES.re), im: twentieth(y.invert(py), RATES.im) });
   p.handle("rate", { x: here[0], y: here[1], trait: "re", rise: "im", label: "the eigenvalue lambda: left and right its real, up and down its imaginary part", value: complex(d.rate), move: at });
@@ -171,14 +123,14 @@ function drawFactors(p, s, d, view) {
     p.rule(x(1), y(-RIM), x(1), y(RIM), { color: "muted", dash: "5 4" });
     p.text(x(1) - 6, y(-RIM) - 6, "left of this line: Re λ < 0", { color: "muted", anchor: "end", halo: true });
   }
-  p.line(d.h.map((value) => [x(value[0]), shown(value) ? y(value[1]) : null]), { color: look(d), line: 0.75 });
-  d.h.slice(2).filter(shown).forEach((value) => p.dot(...place(value), { color: look(d), radius: 1.8 }));
+  p.line(d.h.map((value) => [x(value[0]), shown(value) ? y(value[1]) : null]), { color: look(d, view), line: 0.75 });
+  d.h.slice(2).filter(shown).forEach((value) => p.dot(...place(value), { color: look(d, view), radius: 1.8 }));
   p.dot(x(1), y(0), { color: "ink", radius: 3 }); // h[0]
   const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
   const pole = place(d.pole.map((part) => part / far));
-  p.dot(...pole, { color: look(d), radius: 6, hollow: far > 1 });
+  p.dot(...pole, { color: look(d, view), radius: 6, hollow: far > 1 });
   const name = far > 1 ? `Ā = ${complex(d.pole)} is out there` : "Ā";
-  p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] < -1 ? -9 : d.pole[1] > 1.4 ? 16 : -9), name, { color: look(d), weight: 600, halo: true, anchor: d.pole[0] < 0 ? "start" : "end" });
+  p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] < -1 ? -9 : d.pole[1] > 1.4 ? 16 : -9), name, { color: look(d, view), weight: 600, halo: true, anchor: d.pole[0] < 0 ? "start" : "end" });
   const hover = view.hover?.rate ? factor(s.method, s.delta, view.hover.rate) : d.h[view.hover?.t];
   if (hover && shown(hover)) p.dot(...place(hover), { color: "ink", radius: 5, hollow: true });
   p.probe = (px, py) => {
@@ -202,13 +154,13 @@ function drawTime(p, s, d, view) {
   p.rule(26, y(0), x(SECONDS), y(0));
   trace(p, x, y, over(d.true), [-EDGE, EDGE], { color: "ink", line: 1.25 });
   const off = Math.max(...d.wave.map((value, i) => Math.abs(value - d.true[i]))) > 0.02;
-  if (view.revealed && off) trace(p, x, y, over(d.wave), [-EDGE, EDGE], { color: look(d), line: 1.25, dash: "4 3" });
+  if (view.revealed && off) trace(p, x, y, over(d.wave), [-EDGE, EDGE], { color: look(d, view), line: 1.25, dash: "4 3" });
   const many = shown.length > 70;
   shown.forEach(([value], t) => {
     const px = x(t * s.delta);
     if (Math.abs(value) > EDGE) return p.text(px, value > 0 ? y(EDGE) + 3 : y(-EDGE) - 1, value > 0 ? "▴" : "▾", { color: "warn", anchor: "middle", size: 11 });
-    if (!many) p.rule(px, y(0), px, y(value), { color: look(d), line: 1.5 });
-    p.dot(px, y(value), { color: look(d), radius: many ? 2 : 3.5 });
+    if (!many) p.rule(px, y(0), px, y(value), { color: look(d, view), line: 1.5 });
+    p.dot(px, y(value), { color: look(d, view), radius: many ? 2 : 3.5 });
   });
   const first = shown.findIndex(([value]) => Math.abs(value) > EDGE);
   if (first >= 0) p.text(x(SECONDS), 12, `leaves the picture at t = ${first}; |h[t=${d.l}]| = ${number(Math.hypot(...d.h[d.l]))}`, { color: "warn", weight: 600, anchor: "end" });
@@ -242,7 +194,7 @@ function equation(s, d, view) {
   if (t === 0) turn.splice(1, 3, ["h[t=0]", "h"], [" = 1, where it starts"]);
   if (!view.revealed) return [...rule, ...turn];
   const product = t ? [[" = "], [complex(d.h[t]), "h"]] : [];
-  return [...rule, [` = ${complex(d.pole)},  |Ā| = `], [number(d.radius), look(d)], ...turn, ...product];
+  return [...rule, [` = ${complex(d.pole)},  |Ā| = `], [number(d.radius), look(d, view)], ...turn, ...product];
 }
 
 function verdict(guess, d) {
@@ -256,7 +208,7 @@ function verdict(guess, d) {
 export default liveFigure({
   name: "discretisation",
   traits: ["re", "im", "delta", "method", "guess"],
-  compute,
+  compute: sampled,
   describe,
   equation,
   guess: {
@@ -267,8 +219,8 @@ export default liveFigure({
   },
   panels: [
     { name: "steps", height: 132, title: () => "How far from 0 one step takes the state, |Ā|", draw: drawSteps },
-    { name: "rates", span: 6, height: 330, title: (s, d, view) => (view.revealed ? "λ, the rate: shaded what this rule and step let fade" : "λ, the rate: shaded what fades"), draw: drawRates },
-    { name: "factors", span: 6, height: (width, s, d, view) => (view.narrow && !view.revealed ? 72 : 330), title: () => "Ā, the factor of one step, and its powers h[t]", draw: drawFactors },
+    { name: "rates", span: 6, height: 330, title: (s, d, view) => (view.revealed ? "λ, the rate: shaded where samples fade" : "λ, the rate: shaded where it fades"), draw: drawRates },
+    { name: "factors", span: 6, height: (width, s, d, view) => (view.narrow && !view.revealed ? 72 : 330), title: (s, d, view) => `Ā, one step’s factor${view.revealed ? FATES[d.fate] : ""}`, draw: drawFactors },
     { name: "time", height: 200, title: (s, d, view) => (view.revealed ? "The true curve, the samples, and the slowest wave through them" : "The true curve and the first sample"), draw: drawTime },
   ],
   controls: [

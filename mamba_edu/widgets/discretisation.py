@@ -1,4 +1,4 @@
-"""`Discretisation`, the figure of chapter 3: where a rule and a step take an eigenvalue, and what the samples make of it."""
+"""`Discretisation`, the figure of chapter 3: where a rule and a step take an eigenvalue, what the samples do there."""
 
 import torch
 from traitlets import default
@@ -15,7 +15,7 @@ RULES = {"zoh": discretize_zoh, "bilinear": discretize_bilinear, "euler": discre
 
 
 class Discretisation(LiveFigure):
-    """One direction of a state, its eigenvalue lambda = re + i im, left alone from 1 on; seen at all times and in steps.
+    """One direction of a state, eigenvalue lambda = re + i im, left alone from 1 on; seen at all times and in steps.
 
         h(s) = exp(lambda s), and h_t = A_bar h_{t-1} with A_bar = exp(delta lambda) (ZOH, Mamba eq. 4),
         (1 + delta lambda / 2) / (1 - delta lambda / 2) (bilinear, S4 eq. 3) or 1 + delta lambda (Euler)
@@ -23,9 +23,9 @@ class Discretisation(LiveFigure):
     It starts at 1 and hears nothing (u = 0): so B has no part in it, the samples are the powers of A_bar, and they fade
     if and only if A_bar lies in the unit disc. After a step of u they would run to -B / A instead, and hide it.
 
-    re: per second, -4 to 0.5. im: radians per second, 0 to 5; a real system has the mirror image, too. delta: the step in
-    seconds, 0.05 to 2. method: "zoh", "bilinear" or "euler". guess: the reader's, the step from which Euler's samples
-    grow, in twentieths of a second, 0 to 40; -1 is none yet.
+    re: per second, -4 to 0.5. im: radians per second, 0 to 5; a real system has the mirror image, too. delta: the step
+    in seconds, 0.05 to 2. method: "zoh", "bilinear" or "euler". guess: the reader's, the step from which Euler's
+    samples grow, in twentieths of a second, 0 to 40; -1 is none yet.
     """
 
     name = "discretisation"
@@ -43,9 +43,9 @@ class Discretisation(LiveFigure):
         """What is drawn, float64; l = floor(10 / delta).
 
         pole: (2), A_bar, its real and its imaginary part. h: (l + 1, 2), the samples, from h_0 = 1 on. true: (401), the
-        real part of h(s), s = 0 to 10 s. wave: (401), the slowest wave that passes through the real parts of all samples,
-        |A_bar|^(s / delta) cos(|arg A_bar| s / delta). size, euler: (81), |A_bar| at the steps 0 to 2 s by this rule and by
-        Euler's. holds: (), the longest step, 2 at most, at which Euler's samples do not grow.
+        real part of h(s), s = 0 to 10 s. wave: (401), the slowest wave through the real parts of all samples,
+        |A_bar|^(s / delta) cos(|arg A_bar| s / delta). size, euler: (81), |A_bar| at the steps 0 to 2 s by this rule
+        and by Euler's. holds: (), the longest step, 2 at most, at which Euler's samples do not grow.
         """
         rate = torch.tensor([complex(self.re, self.im)], dtype=torch.complex128)  # (1)
         pole = _factor(self.method, torch.tensor(self.delta, dtype=torch.float64), rate)

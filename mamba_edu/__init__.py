@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "discretize": ["discretize_zoh", "discretize_bilinear", "discretize_euler", "discretize_mixed"],
+    "lti": ["lti_recurrence", "lti_step", "lti_kernel", "fft_convolution"],
     "hippo": [
         "hippo_legs",
         "legs_basis",

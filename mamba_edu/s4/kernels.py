@@ -37,7 +37,7 @@ def diagonal_kernel(Lambda, B, C, delta, l, rule="zoh"):
 
 
 def kernel_by_powers(A_bar, B_bar, C, l):
-    """The kernel from its definition, K_k = C A_bar^k B_bar: (l) or (d, l).
+    """The kernel from its definition, K_k = C A_bar^k B_bar: (l) or (d, l). `lti_kernel`, for one full system or for d.
 
     A_bar (n, n), B_bar (n, 1), C (1, n), each with d in front or without. Costs l n^2 products a channel.
     """
@@ -118,7 +118,7 @@ def woodbury(CB, CP, PB, PP, beta):
 
 
 def dplr_kernel(Lambda, P, B, C, delta, l):
-    """The kernel of A = Lambda - P P* under the bilinear rule, without a power or an inverse of A: (l) or (d, l), real.
+    """The kernel of A = Lambda - P P* under the bilinear rule, through its transform: (l) or (d, l), real.
 
     Put A_bar and B_bar of `discretize_bilinear` into the generating function, and both inverses become one:
     C~ (1 - A_bar z)^-1 B_bar = delta C~ (alpha - beta A)^-1 B, alpha = 1 - z, beta = (1 + z) delta / 2.

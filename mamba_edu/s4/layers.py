@@ -90,7 +90,7 @@ class _StateSpace(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             u, system = x.to(exact), self._system(exact)
             y = self.D.to(exact) * u
-            if b * l:  # an FFT takes nothing empty
+            if l:
                 y = y + fft_convolution(u, self._kernel(system, l).mT)
                 if state is not None:
                     y = y + self._echo(system, state, l)

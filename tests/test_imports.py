@@ -33,6 +33,7 @@ ARROWS = {
     "corpus": [],
     "csrc": [],
     "records": [],
+    "weights": [],
 }
 SHOWING = {"widgets", "checks", "plots"}  # they import what they show or grade
 HELPERS = {"_validate": None, "_corpus": {"data"}, "_download": {"data"}}  # None: the foundation, open to every room

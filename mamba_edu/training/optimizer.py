@@ -15,9 +15,10 @@ def parameter_groups(model, weight_decay):
     Decay pulls a weight towards 0, which is a sensible guess for a matrix that mixes features: with less evidence, mix
     less. For the others 0 is no neutral value. A_log = 0 means A = -1, the same memory for every state; a norm's
     gain of 0 silences the layer; a bias of `dt_proj` at 0 puts delta at 0.69, far outside the range it was given. So
-    these are left alone: what carries the mark `_no_weight_decay` (A_log and D, as in the official code; all that S4 and
-    S4D learn) and everything of less than two dimensions (norms, biases, delta, B and C of the time-invariant twin). The embedding is decayed,
-    as GPTs do it: tied, the same matrix is the output layer, whose large entries make over-confident predictions.
+    these are left alone: what carries the mark `_no_weight_decay` (A_log and D, as in the official code; all that S4
+    and S4D learn) and everything of less than two dimensions (norms, biases, delta, B and C of the time-invariant
+    twin). The embedding is decayed, as GPTs do it: tied, the same matrix is the output layer, whose large entries make
+    over-confident predictions.
 
     Raises TypeError for a model that is no module, ValueError for one without parameters or a negative weight_decay.
     """

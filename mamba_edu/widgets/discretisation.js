@@ -2,21 +2,20 @@
 
 import { liveFigure } from "./kit.js";
 import { colour, linear, number } from "./marks.js";
-import { GUESSES, HAIR, LONGEST, SECONDS, complex, decay, factor, held, sampled, within } from "./sampled.js";
+import { RATES, drawFactors, drawRates, look, twentieth } from "./planes.js";
+import { GUESSES, HAIR, LONGEST, SECONDS, complex, decay, held, sampled, within } from "./sampled.js";
 
-const RATES = { re: [-4, 0.5], im: [0, 5] };
-const [TOP, EDGE, RIM] = [1.6, 1.5, 1.7]; // what the panels show: of |Ā|, of h, of the plane of Ā
+const [TOP, EDGE] = [1.6, 1.5]; // what the panels show: of |Ā|, of h
+const FAR = 4; // a wave that was so high is not followed any more
 const RULES = {
-  zoh: { name: "the exact rule", words: (step, rate) => [["exp("], step, [" · "], rate, [")"]] },
-  bilinear: { name: "the bilinear rule", words: (step, rate) => [["(1 + x) / (1 − x), x = "], step, [" / 2 · "], rate] },
-  euler: { name: "Euler’s rule", words: (step, rate) => [["1 + "], step, [" · "], rate] },
+  zoh: { name: "the exact rule", words: (step, rate) => [[["exp("], step, [" · "], rate, [")"]], []] },
+  bilinear: { name: "the bilinear rule", words: (step, rate) => [[["(1 + x) / (1 − x)"]], [["  with x = "], step, [" / 2 · "], rate]] },
+  euler: { name: "Euler’s rule", words: (step, rate) => [[["1 + "], step, [" · "], rate], []] },
 };
 const FATES = { grow: ": outside, its powers grow", fade: ": inside, its powers fade", "neither fade nor grow": ": on the rim" };
-const twentieth = (value, ends) => Number(held(value, ends).toFixed(2));
 const upper = (words) => words[0].toUpperCase() + words.slice(1);
 
 const marked = (d, view) => (view.hover?.t <= d.l ? view.hover.t : 1);
-const look = (d, view) => (view.revealed && d.fate === "grow" ? "warn" : "h"); // no answer before the guess
 
 /** Draw what of a curve lies within `ends`. */
 function trace(p, x, y, curve, ends, look) {
@@ -44,7 +43,7 @@ function drawSteps(p, s, d, view) {
     }
     if (d.holds > 0 && d.holds < LONGEST) {
       p.dot(x(d.holds), y(1), { color: "warn", radius: 3.5 });
-      p.text(x(d.holds), y(1) + 18, `${number(d.holds)} s`, { color: "warn", weight: 600, halo: true, anchor: d.holds < 0.1 ? "start" : d.holds > 1.9 ? "end" : "middle" });
+      p.text(x(d.holds), y(1) + 18, `${number(d.holds)} s`, { color: "warn", weight: 600, halo: true, anchor: d.holds > 1.75 ? "end" : "start" });
     }
   } else {
     const [side, anchor] = s.guess <= GUESSES / 2 ? [14, "start"] : [-14, "end"];
@@ -64,84 +63,6 @@ function drawSteps(p, s, d, view) {
   };
 }
 
-// ---- the two planes -------------------------------------------------------------------------------------------------
-
-function drawRates(p, s, d, view) {
-  const unit = (p.height - 36) / 5.3; // pixels; the same both ways, so that circles are round
-  const y = linear([0, 5.3], [p.height - 32, p.height - 32 - 5.3 * unit]);
-  const x = linear([0.9 - (p.width - 8) / unit, 0.9], [4, p.width - 4]);
-  const round = s.method === "euler" && view.revealed; // |1 + delta lambda| <= 1 is a disc, too
-  const reach = (re) => (re > 0 ? 0 : round ? Math.sqrt(Math.max(0, re * (-2 / s.delta - re))) : Infinity);
-  const columns = Array.from({ length: 201 }, (_, i) => 4 + ((x(0) - 4) * i) / 200);
-  const border = columns.map((px) => `L${px.toFixed(1)} ${y(held(reach(x.invert(px)), y.domain)).toFixed(1)}`);
-  const shade = { d: `M4 ${y(0)}${border.join("")}L${x(0)} ${y(0)}z`, style: `fill:${colour("panel")};stroke:${colour("hairline")}` };
-  p.add("path", { ...shade, class: "live-shade" });
-  p.axis(x, { at: y(0), label: "Re λ, per second" });
-  p.rule(x(0), y(0), x(0), y(5.3), { color: "muted", line: 1.5 });
-  for (const tick of [1, 2, 3, 4, 5]) p.text(x(0) + 7, y(tick) + 4, number(tick), { color: "muted", size: 11.5, halo: true });
-  p.text(x(0) + 22, y(5) + 4, "Im λ", { color: "muted" });
-  if (view.revealed && s.method === "zoh" && Math.PI / s.delta < 5.2) {
-    p.rule(4, y(Math.PI / s.delta), p.width - 4, y(Math.PI / s.delta), { color: "delta", dash: "5 4" });
-    p.text(8, y(Math.PI / s.delta) - 5, "π / delta: faster waves look slower", { color: "delta", halo: true });
-  }
-  const here = [x(s.re), y(s.im)];
-  const seen = view.revealed && d.seen && [x(d.seen[0]), y(d.seen[1])];
-  if (seen && seen[0] > 8 && seen[0] < p.width - 8 && seen[1] > 8 && Math.hypot(seen[0] - here[0], seen[1] - here[1]) > 2) {
-    p.rule(...here, ...seen, { color: look(d, view), dash: "2 3" });
-    p.dot(...seen, { color: look(d, view), radius: 5, hollow: true });
-    const [side, anchor] = seen[0] > p.width - 130 ? [-9, "end"] : [9, "start"];
-    p.text(seen[0] + side, seen[1] + (seen[1] > here[1] ? 16 : -9), "what the samples show", { color: look(d, view), halo: true, anchor });
-  }
-  const at = (px, py) => ({ re: twentieth(x.invert(px), RATES.re), im: twentieth(y.invert(py), RATES.im) });
-  p.handle("rate", { x: here[0], y: here[1], trait: "re", rise: "im", label: "the eigenvalue lambda: left and right its real, up and down its imaginary part", value: complex(d.rate), move: at });
-  p.pick = at;
-  p.probe = (px, py) => {
-    const { re, im } = at(px, py);
-    if (x.invert(px) > RATES.re[1] || x.invert(px) < RATES.re[0] || y.invert(py) < 0) return null;
-    const size = view.revealed ? `, |Ā| = ${number(Math.hypot(...factor(s.method, s.delta, [re, im])))}` : "";
-    return { rate: [re, im], words: `λ = ${complex([re, im])}${size}` };
-  };
-}
-
-function drawFactors(p, s, d, view) {
-  if (!view.revealed) {
-    p.rect(0, 2, p.width, p.height - 8, { fill: "panel", round: 4 });
-    return p.text(p.width / 2, p.height / 2 + 2, "after your guess", { color: "muted", anchor: "middle" });
-  }
-  const half = Math.min(p.width, p.height) / 2 - 2;
-  const x = linear([-RIM, RIM], [p.width / 2 - half, p.width / 2 + half]);
-  const y = linear([-RIM, RIM], [p.height / 2 + half, p.height / 2 - half]);
-  const shown = ([re, im]) => Math.abs(re) <= RIM && Math.abs(im) <= RIM;
-  const place = ([re, im]) => [x(re), y(im)];
-  p.add("circle", { cx: x(0), cy: y(0), r: x(1) - x(0), style: `fill:${colour("panel")};stroke:${colour("muted")};stroke-width:1.5` });
-  p.axis(x, { at: y(0), ticks: [] });
-  p.rule(x(0), y(-RIM), x(0), y(RIM));
-  for (const [value, anchor, side] of [[-1, "end", -5], [1, "start", 5]]) p.text(x(value) + side, y(0) + 15, number(value), { color: "muted", anchor, size: 11.5 });
-  p.text(x(RIM), y(0) - 6, "Re Ā", { color: "muted", anchor: "end" });
-  p.text(x(0) + 6, y(RIM) + 11, "Im Ā", { color: "muted" });
-  if (s.method === "euler") {
-    p.rule(x(1), y(-RIM), x(1), y(RIM), { color: "muted", dash: "5 4" });
-    p.text(x(1) - 6, y(-RIM) - 6, "left of this line: Re λ < 0", { color: "muted", anchor: "end", halo: true });
-  }
-  p.line(d.h.map((value) => [x(value[0]), shown(value) ? y(value[1]) : null]), { color: look(d, view), line: 0.75 });
-  d.h.slice(2).filter(shown).forEach((value) => p.dot(...place(value), { color: look(d, view), radius: 1.8 }));
-  p.dot(x(1), y(0), { color: "ink", radius: 3 }); // h[0]
-  const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
-  const pole = place(d.pole.map((part) => part / far));
-  p.dot(...pole, { color: look(d, view), radius: 6, hollow: far > 1 });
-  const name = far > 1 ? `Ā = ${complex(d.pole)} is out there` : "Ā";
-  p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] < -1 ? -9 : d.pole[1] > 1.4 ? 16 : -9), name, { color: look(d, view), weight: 600, halo: true, anchor: d.pole[0] < 0 ? "start" : "end" });
-  const hover = view.hover?.rate ? factor(s.method, s.delta, view.hover.rate) : d.h[view.hover?.t];
-  if (hover && shown(hover)) p.dot(...place(hover), { color: "ink", radius: 5, hollow: true });
-  p.probe = (px, py) => {
-    const gaps = d.h.map((value) => Math.hypot(x(value[0]) - px, y(value[1]) - py));
-    const t = gaps.indexOf(Math.min(...gaps));
-    if (gaps[t] < 12) return { t, words: `h[t=${t}] = ${complex(d.h[t])}` };
-    const value = [Number(x.invert(px).toFixed(2)), Number(y.invert(py).toFixed(2))];
-    return shown(value) ? { words: `Ā = ${complex(value)}, |Ā| = ${number(Math.hypot(...value))}` } : null;
-  };
-}
-
 // ---- the samples ----------------------------------------------------------------------------------------------------
 
 function drawTime(p, s, d, view) {
@@ -153,17 +74,19 @@ function drawTime(p, s, d, view) {
   p.axis(x, { at: y(-EDGE), label: "seconds" });
   p.rule(26, y(0), x(SECONDS), y(0));
   trace(p, x, y, over(d.true), [-EDGE, EDGE], { color: "ink", line: 1.25 });
+  const wave = over(d.wave).filter(([at]) => d.radius ** (at / s.delta) <= FAR);
   const off = Math.max(...d.wave.map((value, i) => Math.abs(value - d.true[i]))) > 0.02;
-  if (view.revealed && off) trace(p, x, y, over(d.wave), [-EDGE, EDGE], { color: look(d, view), line: 1.25, dash: "4 3" });
+  if (view.revealed && off) trace(p, x, y, wave, [-EDGE, EDGE], { color: look(d, view), line: 1.25, dash: "4 3" });
   const many = shown.length > 70;
   shown.forEach(([value], t) => {
     const px = x(t * s.delta);
-    if (Math.abs(value) > EDGE) return p.text(px, value > 0 ? y(EDGE) + 3 : y(-EDGE) - 1, value > 0 ? "▴" : "▾", { color: "warn", anchor: "middle", size: 11 });
+    if (Math.abs(value) > EDGE) return p.text(px, value > 0 ? y(EDGE) + 3 : y(-EDGE) - 1, value > 0 ? "▴" : "▾", { color: look(d, view), anchor: "middle", size: 11 });
     if (!many) p.rule(px, y(0), px, y(value), { color: look(d, view), line: 1.5 });
     p.dot(px, y(value), { color: look(d, view), radius: many ? 2 : 3.5 });
   });
   const first = shown.findIndex(([value]) => Math.abs(value) > EDGE);
-  if (first >= 0) p.text(x(SECONDS), 12, `leaves the picture at t = ${first}; |h[t=${d.l}]| = ${number(Math.hypot(...d.h[d.l]))}`, { color: "warn", weight: 600, anchor: "end" });
+  const last = view.revealed ? `; |h[t=${d.l}]| = ${number(Math.hypot(...d.h[d.l]))}` : "";
+  if (first >= 0) p.text(x(SECONDS), 12, `leaves the picture at t = ${first}${last}`, { color: look(d, view), weight: 600, anchor: "end" });
   const t = view.hover?.t;
   if (t in shown) p.dot(x(t * s.delta), y(held(shown[t][0], y.domain)), { color: "ink", radius: 6, hollow: true });
   p.probe = (px) => {
@@ -187,14 +110,14 @@ function describe(s, d, view) {
 }
 
 function equation(s, d, view) {
-  const rate = s.im ? [`(${complex(d.rate)})`] : s.re < 0 ? [`(${complex(d.rate)})`] : [complex(d.rate)];
-  const rule = [["Ā = "], ...RULES[s.method].words([number(s.delta), "delta"], rate)];
+  const rate = [s.im || s.re < 0 ? `(${complex(d.rate)})` : complex(d.rate)];
+  const [rule, where] = RULES[s.method].words([number(s.delta), "delta"], rate);
   const t = marked(d, view);
   const turn = [["\n"], [`h[t=${t}]`, "h"], [" = Ā · "], [`h[t=${t - 1}]`, "h"]];
   if (t === 0) turn.splice(1, 3, ["h[t=0]", "h"], [" = 1, where it starts"]);
-  if (!view.revealed) return [...rule, ...turn];
+  if (!view.revealed) return [["Ā = "], ...rule, ...where, ...turn];
   const product = t ? [[" = "], [complex(d.h[t]), "h"]] : [];
-  return [...rule, [` = ${complex(d.pole)},  |Ā| = `], [number(d.radius), look(d, view)], ...turn, ...product];
+  return [["Ā = "], ...rule, [` = ${complex(d.pole)},  |Ā| = `], [number(d.radius), look(d, view)], ...where, ...turn, ...product];
 }
 
 function verdict(guess, d) {
@@ -231,8 +154,8 @@ export default liveFigure({
   ],
   presets: [
     { label: "decays", state: { re: -0.6, im: 0, delta: 0.5, method: "zoh" } },
-    { label: "rings", state: { re: -0.3, im: 4, delta: 0.2, method: "zoh" } },
-    { label: "Euler explodes", state: { re: -0.3, im: 4, delta: 0.2, method: "euler" } },
+    { label: "rings", state: { re: -0.3, im: 4, delta: 0.15, method: "zoh" } },
+    { label: "Euler explodes", state: { re: -0.3, im: 4, delta: 0.15, method: "euler" } },
     { label: "aliases", state: { re: -0.1, im: 5, delta: 1.1, method: "zoh" } },
   ],
 });

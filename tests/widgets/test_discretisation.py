@@ -1,4 +1,4 @@
-"""`discretisation`: where a rule and a step take an eigenvalue, what becomes of the samples, in Python and in the page."""
+"""`discretisation`: where a rule and a step take an eigenvalue, what the samples do there; in Python and in a page."""
 
 import cmath
 import json
@@ -187,8 +187,11 @@ def test_before_the_guess_nothing_tells_that_the_samples_grow(at):
     assert marks(page, "time", "circle").count() == 2, "where it starts, and one step"
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() == 0, "the colour of what goes wrong"
     assert marks(page, "factors", "circle").count() == 0
-    put(page, delta=1.5)
-    assert "after your guess" in marks(page, "factors", "text").inner_text()
+    put(page, delta=2, re=-4)
+    told = marks(page, "time", "text").filter(has_text="leaves").all_text_contents()
+    assert told == ["leaves the picture at t = 1"], "the first sample may be seen, and no more"
+    assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() == 0
+    assert "after your guess" in marks(page, "factors", "text").text_content()
     page.reveal()
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() > 5
     assert "outside, its powers grow" in page.look()["words"]
@@ -245,6 +248,11 @@ def test_what_is_shaded_is_what_fades(at):
     assert len(met) == 6
 
 
+def re_im(words):
+    """The two numbers of "−1.5 + 4i"."""
+    return tuple(map(float, re.fullmatch(r"(\S+) \+ (\S+)i", words.replace("−", "-")).groups()))
+
+
 def test_the_eigenvalue_is_dragged_in_the_plane(at):
     page = at(Discretisation)
     page.reveal()
@@ -257,15 +265,16 @@ def test_the_eigenvalue_is_dragged_in_the_plane(at):
     page.page.mouse.up()
     page.page.mouse.move(2, 2)
     after = page.look()
-    re, im = page.number("re"), page.number("im")
-    assert -1.7 < re < -1.3 and 3.7 < im < 4.2, "one unit to the left, two up"
+    real, im = page.number("re"), page.number("im")
+    assert -1.7 < real < -1.3 and 3.7 < im < 4.2, "one unit to the left, two up"
     assert after["said"] != before["said"] and "turns by" in after["said"]
-    assert f"λ = −{-re:g} + {im:g}i" in after["said"], "both at once"
+    value = page.stage.locator('[data-handle="rate"]').get_attribute("aria-valuetext")
+    assert re_im(value) == pytest.approx((real, im), abs=0.025) and f"λ = {value}:" in after["said"], "both at once"
     page.stage.locator('[data-handle="rate"]').focus()
     page.press("ArrowUp", "ArrowUp", "ArrowLeft")
-    assert (page.number("re"), page.number("im")) == pytest.approx((re - 0.05, im + 0.1))
+    assert (page.number("re"), page.number("im")) == pytest.approx((real - 0.05, im + 0.1), abs=0.026)
     page.press("PageDown", "End")
-    assert (page.number("re"), page.number("im")) == pytest.approx((0.5, im - 0.4))
+    assert (page.number("re"), page.number("im")) == pytest.approx((0.5, im - 0.4), abs=0.026)
 
 
 def test_a_click_in_the_plane_brings_it_there(at):
@@ -315,7 +324,7 @@ def test_what_leaves_the_picture_is_said_and_not_drawn(screen, at):
         assert page.page.evaluate(OUTSIDE) == [], state
         real = Discretisation(**state).data()["h"][:, 0].abs()
         beyond = (real > 1.5 + 1e-9).nonzero().flatten().tolist()
-        told = marks(page, "time", "text").filter(has_text="leaves the picture").all_inner_texts()
+        told = marks(page, "time", "text").filter(has_text="leaves the picture").all_text_contents()
         assert bool(told) == bool(beyond), state
         if beyond:
             assert f"leaves the picture at t = {beyond[0]};" in told[0]

@@ -27,8 +27,8 @@ def hippo_memory_still(data, signal, matrix, delta):
     alt = (
         f"{n} numbers of state stand for {past} samples of the signal {signal}, by {named}. Read back by least "
         f"squares, the four quarters of the past, oldest first, are off by {', '.join(f'{e:.2f}' for e in errors)} "
-        f"(root mean square). {shares.sum():.2f} of the numbers say something of their own, "
-        f"{', '.join(f'{share:.2f}' for share in shares)} of them about the quarters."
+        f"(root mean square). That tells as much as {shares.sum():.2f} independent numbers could, "
+        f"{', '.join(f'{share:.2f}' for share in shares)} for the quarters."
     )
     figure, (top, middle, bottom) = new_figure(WIDTH, 4.6, alt, 3, height_ratios=[2, 1, 1], sharex=True)
     s, edges = np.arange(past), [np.ceil(q * past / 4) - 0.5 for q in range(5)]

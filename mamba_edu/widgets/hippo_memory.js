@@ -11,7 +11,7 @@ const QUARTERS = ["oldest", "second oldest", "second newest", "newest"];
 const LEFT = 40; // room for the axes' words; samples stand under each other in all panels
 const NAMES = {
   legs: () => "HiPPO’s LegS, A / t: memory stretched evenly over the whole past",
-  fixed: (s) => `S4’s LegS, A fixed: memory warped, fading over 1 / delta = ${number(1 / s.delta)} samples`,
+  fixed: (s) => `S4’s LegS, A fixed: memory warped, fading over ${Math.round(1 / s.delta)} samples`,
   real: (s) => `S4D-Real, A = −1${s.n > 1 ? ` … −${s.n}` : ""}: the rates of LegS, each for itself`,
   random: () => "random A and B, shifted until they are stable",
 };
@@ -165,7 +165,8 @@ function drawState(p, s, d, view) {
   const every = Math.ceil(13 / y.size);
   row.forEach((value, i) => {
     const [from, to] = [Math.min(x(value), x(0)), Math.max(x(value), x(0))];
-    p.rect(from, y.at(i) + 0.15 * y.size, to - from, 0.7 * y.size, { fill: view.hover?.i === i ? "ink" : "h" });
+    const thick = Math.min(0.7 * y.size, 16);
+    p.rect(from, y.centre(i) - thick / 2, to - from, thick, { fill: view.hover?.i === i ? "ink" : "h" });
     if (i % every === 0) p.text(32, y.centre(i) + 4, `${i}`, { color: "muted", anchor: "end", size: 11.5 });
   });
   p.text(0, y.centre(0) + 4, "i =", { color: "muted", size: 11.5 });
@@ -181,13 +182,14 @@ function drawState(p, s, d, view) {
 // ---- in words -------------------------------------------------------------------------------------------------------
 
 const numbers = (n) => (n === 1 ? "1 number" : `${n} numbers`);
-const past = (d) => (d.t ? `${d.t + 1} samples` : "1 sample");
+const CALLED = { chirp: "the chirp", step: "the step", bumps: "the two bumps", bracket: "the bracket, “[[” at 12 and 13" };
+const past = (s, d) => `${d.t ? `${d.t + 1} samples` : "1 sample"} of ${CALLED[s.signal]}`;
 
 function describe(s, d, view) {
-  const what = `At t = ${d.t}, ${numbers(s.n)} of state stand for ${past(d)}, by ${NAMES[s.matrix](s)}.`;
-  if (!view.revealed) return `${what} In which quarter of the past is what they read back worst?`;
+  const what = `At t = ${d.t}, ${numbers(s.n)} of state ${s.n === 1 ? "stands" : "stand"} for ${past(s, d)}, by ${NAMES[s.matrix](s)}.`;
+  if (!view.revealed) return `${what} Which quarter of the past is read back worst?`;
   const off = `Read back, the past is off by ${short(d.whole)} (root mean square), most in its ${QUARTERS[d.worst]} quarter, ${short(d.errors[d.worst])}.`;
-  const kept = `Of ${numbers(s.n)}, ${sum(d.shares).toFixed(1)} say something of their own: ${d.shares.map((share) => share.toFixed(1)).join(", ")} about the four quarters, oldest first.`;
+  const kept = `That tells as much as ${sum(d.shares).toFixed(1)} independent numbers could: ${d.shares.map((share) => share.toFixed(1)).join(", ")} for the four quarters, oldest first.`;
   return `${what} ${off} ${kept}${s.n > 2 && d.t > 2 * s.n ? ` ${REASONS[s.matrix]}` : ""}`;
 }
 
@@ -236,9 +238,9 @@ export default liveFigure({
     { kind: "slider", trait: "delta", label: "the step delta of a fixed A", color: "delta", min: 0.01, max: 0.1, step: 0.05, log: true, when: (s) => s.matrix !== "legs" },
   ],
   presets: [
-    { label: "stretched evenly", state: { matrix: "legs", signal: "chirp", n: 16, time: 127 } },
-    { label: "warped", state: { matrix: "fixed", signal: "chirp", n: 16, time: 127, delta: 0.03 } },
-    { label: "the same rates, apart", state: { matrix: "real", signal: "chirp", n: 16, time: 127, delta: 0.03 } },
+    { label: "stretched evenly", state: { matrix: "legs", signal: "bumps", n: 12, time: 127 } },
+    { label: "warped", state: { matrix: "fixed", signal: "bumps", n: 12, time: 127, delta: 0.03 } },
+    { label: "the same rates, apart", state: { matrix: "real", signal: "bumps", n: 12, time: 127, delta: 0.03 } },
     { label: "a bracket, long ago", state: { matrix: "legs", signal: "bracket", n: 32, time: 127 } },
   ],
 });

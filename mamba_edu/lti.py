@@ -90,7 +90,7 @@ def fft_convolution(u, K):
         _, l = _check_signal("u", u, "(b, l)")
         _check_kind("K", K, "(k)", device=u.device)
     else:
-        _, l, d = _check_signal("u", u, "(b, l, d)")
+        _, l, d = _check_signal("u", u, "(b, l) or (b, l, d)")
         _check_kind("K", K, "(k, d)", {"d": d}, u.device)
     dtype, K = _common(u, K), K[:l]
     if min(u.numel(), K.numel()) == 0:
@@ -179,7 +179,8 @@ def _check_kind(name, x, dims, sizes=None, device=None, also=""):
     """`check_tensor` for what may be floating point or complex."""
     if isinstance(x, torch.Tensor) and not (x.is_floating_point() or x.is_complex()):
         raise TypeError(f"{name} must be floating point or complex, got {x.dtype}")
+    last = dims.split(" or ")[-1]
     try:
-        check_tensor(name, x, dims.split(" or ")[-1], sizes, dtype=None, device=device)
+        check_tensor(name, x, last, sizes, dtype=None, device=device)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{error}{also}") from None
+        raise type(error)(str(error).replace(last, dims) + also) from None

@@ -97,8 +97,9 @@ def fft_convolution(u, K):
         return u.to(dtype) * 0
     size = _fast_length(l + len(K) - 1)
     forward, back = (torch.fft.fft, torch.fft.ifft) if dtype.is_complex else (torch.fft.rfft, torch.fft.irfft)
-    product = forward(u.to(dtype), n=size, dim=1) * forward(K.to(dtype), n=size, dim=0)  # (b, frequencies[, d])
-    return back(product, n=size, dim=1)[:, :l]
+    u, K = u.to(dtype).transpose(1, -1), K.to(dtype).transpose(0, -1)  # time last, where an FFT reads in one go
+    y = back(forward(u.contiguous(), n=size) * forward(K.contiguous(), n=size), n=size)[..., :l]
+    return y.transpose(1, -1).contiguous()
 
 
 def _fast_length(least):

@@ -19,6 +19,7 @@ fit, float32 at least. Raises TypeError for what is no such tensor, ValueError f
 both name the argument.
 """
 
+import math
 from numbers import Number
 
 import torch
@@ -62,21 +63,30 @@ def lti_step(u_t, h, A_bar, B_bar, C, D=None):
 def lti_kernel(A_bar, B_bar, C, l):
     """K_k = C A_bar^k B_bar, the answer to a single 1: (l), or (l, d) for diagonals.
 
-    By doubling: the columns B, A B, ... A^(m-1) B and one product with A^m give as many again. The columns are all in
-    memory: n l numbers a channel. D is not in it: it would be added to K_0.
+    Split k = m i + j with m near the root of l: K_k = (C A_bar^(m i)) (A_bar^j B_bar), rows times columns. So l n
+    products a channel need no more memory than 2 m n numbers and K itself. D is not in it: it would be added to K_0.
     """
     full = _check_system(A_bar, B_bar, C)
     check_int("l", l, 0)
     dtype = _common(A_bar, B_bar, C)
-    power, B_bar, C = (x.to(dtype) for x in (A_bar, B_bar, C))  # power: A_bar^m, m columns are there
-    columns = B_bar if full else B_bar[None]  # (n, m) or (m, d, n)
-    time = 1 if full else 0
-    while columns.shape[time] < l:
-        more = columns.narrow(time, 0, min(columns.shape[time], l - columns.shape[time]))
-        columns = torch.cat([columns, power @ more if full else power * more], dim=time)
-        power = power @ power if full else power * power
-    columns = columns.narrow(time, 0, l)
-    return (C @ columns)[0] if full else (columns * C).sum(-1)
+    A_bar, B_bar, C = (x.to(dtype) for x in (A_bar, B_bar, C))
+    m = 1
+    while m * m < l:
+        m *= 2
+    columns, step = _powers(A_bar, B_bar if full else B_bar[..., None], m, full)  # (n, m) or (d, n, m), A_bar^m
+    rows, _ = _powers(step.mT if full else step, C.mT if full else C[..., None], math.ceil(l / m), full)
+    K = (rows.mT @ columns).flatten(-2)[..., :l]  # (l) or (d, l)
+    return K if full else K.T.contiguous()
+
+
+def _powers(A_bar, v, m, full):
+    """v, A_bar v, ... A_bar^(m-1) v: (..., n, 1) -> (..., n, m), by doubling; and A_bar^m where m is a power of two."""
+    columns = v
+    while columns.shape[-1] < m:
+        more = columns[..., : m - columns.shape[-1]]
+        columns = torch.cat([columns, A_bar @ more if full else A_bar[..., None] * more], -1)
+        A_bar = A_bar @ A_bar if full else A_bar * A_bar
+    return columns[..., :m], A_bar
 
 
 def fft_convolution(u, K):

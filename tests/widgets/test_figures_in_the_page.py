@@ -282,7 +282,7 @@ def test_each_handle_by_finger(cls, at):
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def drag(handle, name):
-        handle.scroll_into_view_if_needed()
+        handle.evaluate("(e) => e.scrollIntoView({ block: 'center' })")  # it may go down and stay on the screen
         trait = handle.get_attribute("data-trait")
         seen, at_first = {page.number(trait)}, page.page.evaluate("scrollY")
         for dx, dy in [(90, 0), (-180, 0), (0, 60), (0, -120)]:

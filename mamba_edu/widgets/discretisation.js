@@ -31,6 +31,8 @@ function drawSteps(p, s, d, view) {
   p.axis(y, { side: "left", at: 26, ticks: [0, 1] });
   p.axis(x, { at: y(0), label: "step delta, seconds" });
   p.rule(26, y(1), x(LONGEST), y(1), { color: "muted", dash: "2 4" });
+  const move = (px) => ({ delta: twentieth(x.invert(px), [0.05, LONGEST]) });
+  p.handle("step", { x: x(s.delta), y: y(0), trait: "delta", color: "delta", label: "the step delta", value: `${number(s.delta)} seconds`, move });
   if (view.revealed) {
     if (s.method !== "euler") trace(p, x, y, over(d.euler), [0, TOP], { color: "muted", line: 1.5, dash: "5 4" });
     trace(p, x, y, over(d.size), [0, 1 + HAIR], { color: "h" });
@@ -48,13 +50,11 @@ function drawSteps(p, s, d, view) {
   } else {
     const [side, anchor] = s.guess <= GUESSES / 2 ? [14, "start"] : [-14, "end"];
     const hint = s.guess < 0 ? "drag me to where Euler’s |Ā| passes 1" : `${number(s.guess / 20)} s`;
-    const move = (px) => ({ guess: held(Math.round(20 * x.invert(px)), [0, GUESSES]) });
+    const choose = (px) => ({ guess: held(Math.round(20 * x.invert(px)), [0, GUESSES]) });
     p.text(x(Math.max(0, s.guess) / 20) + side, y(1) - 10, hint, { anchor, halo: true });
     const value = s.guess < 0 ? "none yet" : `${number(s.guess / 20)} seconds`;
-    p.handle("guess", { x: x(Math.max(0, s.guess) / 20), y: y(1), shape: "tall", trait: "guess", label: "your guess, a step", value, move });
+    p.handle("guess", { x: x(Math.max(0, s.guess) / 20), y: y(1), shape: "tall", trait: "guess", label: "your guess, a step", value, move: choose });
   }
-  const move = (px) => ({ delta: twentieth(x.invert(px), [0.05, LONGEST]) });
-  p.handle("step", { x: x(s.delta), y: y(0), trait: "delta", color: "delta", label: "the step delta", value: `${number(s.delta)} seconds`, move });
   p.probe = (px) => {
     const i = Math.round(((2 * GUESSES) / LONGEST) * x.invert(px));
     if (!(i in d.steps)) return null;

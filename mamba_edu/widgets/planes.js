@@ -76,8 +76,9 @@ export function drawFactors(p, s, d, view) {
   const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
   const pole = place(d.pole.map((part) => part / far));
   p.dot(...pole, { color: look(d, view), radius: 6, hollow: far > 1 });
-  const name = far > 1 ? `Ā = ${complex(d.pole)} is out there` : "Ā";
-  p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] < -1 ? -9 : d.pole[1] > 1.4 ? 16 : -9), name, { color: look(d, view), weight: 600, halo: true, anchor: d.pole[0] < 0 ? "start" : "end" });
+  const words = { color: look(d, view), weight: 600, halo: true };
+  if (far > 1) p.text(held(pole[0], [96, p.width - 96]), pole[1] + (d.pole[1] > 0 ? 22 : -13), `Ā = ${complex(d.pole)} is out there`, { ...words, anchor: "middle" });
+  else p.text(pole[0] + (d.pole[0] < 0 ? 10 : -10), pole[1] + (d.pole[1] > 1.4 ? 16 : -9), "Ā", { ...words, anchor: d.pole[0] < 0 ? "start" : "end" });
   const hover = view.hover?.rate ? factor(s.method, s.delta, view.hover.rate) : d.h[view.hover?.t];
   if (hover && shown(hover)) p.dot(...place(hover), { color: "ink", radius: 5, hollow: true });
   p.probe = (px, py) => {

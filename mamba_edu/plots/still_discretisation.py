@@ -8,6 +8,7 @@ from .style import LIGHT, new_figure
 WIDTH = 4.4  # inches: on a phone it stands whole
 _SMALL = 9.5  # points
 _EDGE, _RIM = 1.5, 1.7  # what is drawn of the samples, and of the plane of A_bar
+_FAR = 4  # a wave that was so high is not followed any more
 _NAMES = {"zoh": "the exact rule (ZOH)", "bilinear": "the bilinear rule", "euler": "Euler's rule"}
 
 
@@ -50,7 +51,8 @@ def _time(axes, numbers, delta, colour):
     s, h = np.linspace(0, 10, len(numbers["true"])), numbers["h"][:, 0]
     t, inside = delta * np.arange(len(h)), np.abs(h) <= _EDGE
     axes.plot(s, numbers["true"], color=LIGHT["ink"], lw=1)
-    axes.plot(s, numbers["wave"], color=colour, lw=1, ls=(0, (4, 3)))
+    near = np.hypot(*numbers["pole"]) ** (s / delta) <= _FAR
+    axes.plot(s[near], numbers["wave"][near], color=colour, lw=1, ls=(0, (4, 3)))
     axes.plot(t[inside], h[inside], "o", color=colour, ms=3.5 if len(h) < 70 else 1.8)
     for up, mark in ((1, "^"), (-1, "v")):
         out = t[~inside & (up * h > 0)]
@@ -77,10 +79,9 @@ def discretisation_still(data, rate, delta, method):
     )
     colour = LIGHT["warn" if fate == "grow" else "h"]
     figure, axes = new_figure(WIDTH, 4.6, alt, 2, 2, height_ratios=[1.3, 1])
-    grid = axes[1, 0].get_gridspec()
-    for ax in axes[1]:
-        ax.remove()
-    bottom = figure.add_subplot(grid[1, :])
+    bottom = axes[1, 0]
+    bottom.set_subplotspec(bottom.get_gridspec()[1, :])
+    axes[1, 1].remove()
     _plane_of_rates(axes[0, 0], rate, delta, method)
     _plane_of_factors(axes[0, 1], pole, h, colour)
     _time(bottom, numbers, delta, colour)

@@ -65,7 +65,8 @@ export function drawFactors(p, s, d, view) {
   p.rule(x(0), y(-RIM), x(0), y(RIM));
   for (const [value, anchor, side] of [[-1, "end", -5], [1, "start", 5]]) p.text(x(value) + side, y(0) + 15, number(value), { color: "muted", anchor, size: 11.5 });
   p.text(x(RIM), y(0) - 6, "Re Ā", { color: "muted", anchor: "end" });
-  p.text(x(0) + 6, y(RIM) + 11, "Im Ā", { color: "muted" });
+  const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
+  if (far === 1) p.text(x(0) + 6, y(RIM) + 11, "Im Ā", { color: "muted" });
   if (s.method === "euler") {
     p.rule(x(1), y(-RIM), x(1), y(RIM), { color: "muted", dash: "5 4" });
     p.text(x(1) - 6, y(-RIM) - 6, "left of this line: Re λ < 0", { color: "muted", anchor: "end", halo: true });
@@ -73,7 +74,6 @@ export function drawFactors(p, s, d, view) {
   p.line(d.h.map((value) => [x(value[0]), shown(value) ? y(value[1]) : null]), { color: look(d, view), line: 0.75 });
   d.h.slice(2).filter(shown).forEach((value) => p.dot(...place(value), { color: look(d, view), radius: 1.8 }));
   p.dot(x(1), y(0), { color: "ink", radius: 3 }); // h[0]
-  const far = Math.max(1, ...d.pole.map((part) => Math.abs(part) / (RIM - 0.1)));
   const pole = place(d.pole.map((part) => part / far));
   p.dot(...pole, { color: look(d, view), radius: 6, hollow: far > 1 });
   const words = { color: look(d, view), weight: 600, halo: true };

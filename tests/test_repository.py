@@ -57,8 +57,10 @@ def test_the_patterns_find_what_they_are_for(what, line):
 
 
 def test_files_are_small():
-    large = {name: (ROOT / name).stat().st_size for name in FILES}
-    assert {name: size for name, size in large.items() if size > 1_500_000} == {}
+    """What everybody downloads with the repository; a trained model may have a million weights of four bytes."""
+    sizes = {name: (ROOT / name).stat().st_size for name in FILES}
+    allowed = {name: 4_500_000 if name.endswith(".safetensors") else 1_500_000 for name in FILES}
+    assert {name: size for name, size in sizes.items() if size > allowed[name]} == {}
 
 
 def test_python_files_fit_a_reader():

@@ -33,9 +33,9 @@ def hippo_memory_still(data, signal, matrix, delta):
     figure, (top, middle, bottom) = new_figure(WIDTH, 4.6, alt, 3, height_ratios=[2, 1, 1], sharex=True)
     s, edges = np.arange(past), [np.ceil(q * past / 4) - 0.5 for q in range(5)]
     top.plot(np.arange(past - 1, len(u)), u[past - 1 :], color=LIGHT["hairline"], ls=(0, (3, 3)), lw=1.2)
-    top.plot(s, u[:past], color=LIGHT["u"], lw=1.6)
+    top.plot(s, u[:past], color=LIGHT["u"], lw=4, alpha=0.4)
     top.plot(s, history, color=LIGHT["y"], lw=1.6)
-    top.set_title(f"{named}: u, and what {n} numbers read back", loc="left", fontsize=_SMALL)
+    top.set_title(f"{named}: u (blue), and what {n} numbers read back", loc="left", fontsize=_SMALL)
     _quarters(middle, np.abs(history - u[:past]), errors, edges, "warn")
     middle.set_title("how far off; root mean square by quarter", loc="left", fontsize=_SMALL, pad=14)
     _quarters(bottom, kept, shares, edges, "y")
@@ -58,4 +58,4 @@ def _quarters(axes, values, sums, edges, colour):
     for left, right, total in zip(edges, edges[1:], sums):
         where = (left + right) / 2, 1.03
         write = {"transform": axes.get_xaxis_transform(), "ha": "center", "fontsize": _SMALL}
-        axes.text(*where, f"{total:.2g}", color=LIGHT[colour], **write)
+        axes.text(*where, f"{total:.2f}", color=LIGHT[colour], **write)

@@ -46,27 +46,21 @@ function solver(matrix, A, B, a) {
   };
 }
 
-/** The solver of a full matrix, by LU with the largest pivot of each column. */
+/** The solver of a full matrix, by LU. No rows change places: the shift keeps the diagonal larger than the rest. */
 function factored(A, n, a) {
   const M = A.map((row, i) => row.map((value, k) => (i === k ? 1 : 0) - a * value));
-  const order = M.map((_, i) => i);
   for (let k = 0; k < n; k++) {
-    let top = k;
-    for (let i = k + 1; i < n; i++) if (Math.abs(M[i][k]) > Math.abs(M[top][k])) top = i;
-    [M[k], M[top], order[k], order[top]] = [M[top], M[k], order[top], order[k]];
     for (let i = k + 1; i < n; i++) {
       M[i][k] /= M[k][k];
       for (let j = k + 1; j < n; j++) M[i][j] -= M[i][k] * M[k][j];
     }
   }
   return (v) => {
-    const x = order.map((i) => v[i]);
-    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) x[i] -= M[i][j] * x[j];
+    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) v[i] -= M[i][j] * v[j];
     for (let i = n - 1; i >= 0; i--) {
-      for (let j = i + 1; j < n; j++) x[i] -= M[i][j] * x[j];
-      x[i] /= M[i][i];
+      for (let j = i + 1; j < n; j++) v[i] -= M[i][j] * v[j];
+      v[i] /= M[i][i];
     }
-    v.set(x);
   };
 }
 

@@ -1,4 +1,4 @@
-"""Graders of chapter 4: a convolution off the circle, two buckets in a row, a carried state, a kernel's size, its poles."""
+"""Graders of chapter 4: off the circle, two buckets in a row, a carried state, the size of a system, its poles."""
 
 import math
 

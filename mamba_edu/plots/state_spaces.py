@@ -102,7 +102,7 @@ def paths_in_the_plane(true, paths, limit):
         ax.plot(*np.asarray(true, dtype=float).T, color=LIGHT["muted"], lw=1.1)
         ax.plot(*path.T, "o-", ms=3.5, lw=1.2, color=_RULES[rule])
         ax.plot(*path[0], "o", ms=7, mfc="none", color=LIGHT["ink"])
-        ax.text(0.03, 0.93, rule, transform=ax.transAxes, fontsize=10, va="center")
+        ax.text(0.03, 0.93, rule, transform=ax.transAxes, fontsize=10, va="center", color=LIGHT["ink"])
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="first number")
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
         ax.axvline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)

@@ -189,7 +189,7 @@ function describe(s, d, view) {
   const what = `At t = ${d.t}, ${numbers(s.n)} of state ${s.n === 1 ? "stands" : "stand"} for ${past(s, d)}, by ${NAMES[s.matrix](s)}.`;
   if (!view.revealed) return `${what} Which quarter of the past is read back worst?`;
   const off = `Read back, the past is off by ${short(d.whole)} (root mean square), most in its ${QUARTERS[d.worst]} quarter, ${short(d.errors[d.worst])}.`;
-  const kept = `That tells as much as ${sum(d.shares).toFixed(1)} independent numbers could: ${d.shares.map((share) => share.toFixed(1)).join(", ")} for the four quarters, oldest first.`;
+  const kept = `That tells as much as ${sum(d.shares).toFixed(1)} independent numbers could: ${d.shares.map((share) => share.toFixed(2)).join(", ")} for the four quarters, oldest first.`;
   return `${what} ${off} ${kept}${s.n > 2 && d.t > 2 * s.n ? ` ${REASONS[s.matrix]}` : ""}`;
 }
 

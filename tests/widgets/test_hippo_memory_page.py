@@ -141,7 +141,7 @@ def test_the_words_are_the_numbers(at, screen, case):
         data["shares"],
     )
     assert off_by[2] == quarter and float(off_by[1].replace("−", "-")) == pytest.approx(total, abs=0.006)
-    assert f"as much as {kept.sum():.1f} independent numbers could: {', '.join(f'{k:.1f}' for k in kept)} for" in said
+    assert f"as much as {kept.sum():.1f} independent numbers could: {', '.join(f'{k:.2f}' for k in kept)} for" in said
     verdict = page.stage.locator(".live-verdict").inner_text()
     assert verdict.startswith(f"The {quarter} quarter is read back worst")
 

@@ -4,6 +4,7 @@ import torch
 from traitlets import default
 
 from ..discretize import discretize_bilinear, discretize_euler, discretize_zoh
+from ..lti import lti_recurrence
 from ._figure import LiveFigure
 from ._traits import Number, Whole, Word
 
@@ -49,14 +50,13 @@ class Discretisation(LiveFigure):
         """
         rate = torch.tensor([complex(self.re, self.im)], dtype=torch.complex128)  # (1)
         pole = _factor(self.method, torch.tensor(self.delta, dtype=torch.float64), rate)
-        states = [torch.ones((), dtype=pole.dtype)]
-        for _ in range(int(SECONDS / self.delta + 1e-9)):
-            states.append(pole * states[-1])
+        one, silence = torch.ones(1, 1, dtype=pole.dtype), torch.zeros(1, int(SECONDS / self.delta + 1e-9), 1).double()
+        h = lti_recurrence(silence, pole * one, one, one, h0=one[None])  # (1, l, 1)
         s = torch.linspace(0, SECONDS, POINTS, dtype=torch.float64)
         steps = torch.linspace(0, LONGEST, 2 * GUESSES + 1, dtype=torch.float64)
         return {
             "pole": torch.view_as_real(pole),
-            "h": torch.view_as_real(torch.stack(states)),
+            "h": torch.view_as_real(torch.cat([one[0], h.flatten()])),
             "true": torch.exp(rate * s).real,
             "wave": pole.abs() ** (s / self.delta) * torch.cos(pole.angle().abs() * s / self.delta),
             "size": _factor(self.method, steps, rate).abs(),

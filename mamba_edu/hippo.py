@@ -97,7 +97,10 @@ def _run(u, A, B, steps, rule, h=None):
     h = A.new_zeros(len(A)) if h is None else h
     states = []
     for samples, deltas in zip(u.double().split(128), steps.split(128)):  # 128 matrices at a time fit in the cache
-        A_bar, B_bar = _RULES[rule](deltas, A, B)  # (128, n, n), (128, n, 1)
+        if len(A) == 1:  # read as a diagonal system: a (1, 1) A would be that of one channel
+            A_bar, B_bar = (x[..., None] for x in _RULES[rule](deltas, A[0], B[0]))
+        else:
+            A_bar, B_bar = _RULES[rule](deltas, A, B)  # (128, n, n), (128, n, 1)
         for sample, keep, write in zip(samples, A_bar, B_bar):
             h = keep @ h + write[:, 0] * sample  # (n)
             states.append(h)

@@ -294,3 +294,18 @@ def test_bad_values_are_named(make, words):
 def test_bad_kinds_are_named(make, words):
     with pytest.raises(TypeError, match=words):
         make()
+
+
+@pytest.mark.parametrize("rule", ["bilinear", "zoh"])
+def test_one_coefficient_is_a_mean(rule):
+    """n = 1: of the whole past every sample counts the same; of the fixed A's past the last ones count more."""
+    u = torch.tensor([3.0, 0.0, -1.0, 6.0, 2.0], dtype=torch.float64)
+    means = u.cumsum(0) / torch.arange(1, 6)
+    if rule == "zoh":
+        assert torch.allclose(legs_memory(u, 1, rule)[:, 0], means, rtol=1e-12)
+        kept, h = math.exp(-0.1), 0.0
+        for value, got in zip(u.tolist(), legs_memory_fixed(u, 1, 0.1, rule)[:, 0].tolist()):
+            h = kept * h + (1 - kept) * value
+            assert got == pytest.approx(h, rel=1e-12)
+    held = torch.ones(50, dtype=torch.float64)
+    assert torch.allclose(legs_memory(held, 1, rule)[:, 0], held, rtol=1e-12), "a constant is its own mean"

@@ -48,7 +48,14 @@ def prose(name):
 
 
 def test_the_chapters_are_there():
-    assert {"03_state_space_models", "04_recurrence_is_convolution", "06_selection", "07_mamba_block", "12_enwik8", "13_training"} <= set(NAMES)
+    assert {
+        "03_state_space_models",
+        "04_recurrence_is_convolution",
+        "06_selection",
+        "07_mamba_block",
+        "12_enwik8",
+        "13_training",
+    } <= set(NAMES)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 

@@ -1,0 +1,186 @@
+"""Chapter 5's graders: right answers of several kinds pass, each likely mistake gets the hint meant for it."""
+
+import math
+
+import pytest
+import torch
+from torch import tensor
+
+from mamba_edu import checks, diagonal_kernel, discretize_zoh, hippo_legs, legs_basis, legs_reconstruct
+
+
+def past(c, x):
+    z = 2 * x - 1
+    curves = [z**0, 3**0.5 * z, 5**0.5 * (3 * z**2 - 1) / 2]
+    return sum(c_i * curve for c_i, curve in zip(c, curves))
+
+
+def half_kernel(rates, B, C, delta, l, start=0):
+    A_bar, B_bar = discretize_zoh(delta, rates, B)
+    return (C * B_bar) @ A_bar[:, None] ** torch.arange(start, start + l)
+
+
+def by_both_halves(rates, B, C, delta, l):
+    rates, B, C = (torch.cat([x, x.conj()]) for x in (rates, B, C))
+    return half_kernel(rates, B, C, delta, l).real
+
+
+def as_a_recurrence(rates, B, C, delta, l):
+    A_bar, B_bar = discretize_zoh(delta, rates, B)
+    h, K = B_bar, []
+    for _ in range(l):
+        K.append(2 * (C * h).sum().real)
+        h = A_bar * h
+    return torch.stack(K)
+
+
+def steps(l, n):
+    return 2 * math.log(2) / l, 1 / (n // 2 - 1)
+
+
+def fractions(w, rates, g):
+    return w / (g[:, None] - rates)
+
+
+def of_range(low=1.0, high=1.0, turn=lambda low, high: (low, high)):
+    return lambda l, n: turn(low * 2 * math.log(2) / l, high / (n // 2 - 1))
+
+
+RIGHT = {
+    "past_from_coefficients": [
+        past,
+        lambda c, x: legs_basis(len(c), x) @ c,
+        lambda c, x: legs_reconstruct(c, positions=x).float(),
+    ],
+    "cauchy_sum": [
+        lambda w, rates, g: fractions(w, rates, g).sum(1),
+        lambda w, rates, g: (1 / (g[:, None] - rates)) @ w,
+        lambda w, rates, g: torch.stack([sum(a / (one - r) for a, r in zip(w, rates)) for one in g]),
+    ],
+    "mended_kernel": [
+        lambda *system: 2 * half_kernel(*system).real,
+        by_both_halves,
+        as_a_recurrence,
+        lambda rates, B, C, delta, l: diagonal_kernel(rates, B, C, delta, l),
+    ],
+    "step_range": [
+        steps,
+        lambda l, n: [tensor(-2 * math.log(0.5) / l, dtype=torch.float64), math.pi / (math.pi * (n / 2 - 1))],
+    ],
+    "mean_and_tilt": [
+        (tensor([[-1.0, 0.0], [-1.0, -2.0]]), tensor([[1.0], [1.0]])),
+        ([[-1, 0], [-1, -2]], [1, 1]),
+        [tensor([[-1.0, 0], [-1, -2]], dtype=torch.float64), torch.ones(2, dtype=torch.float64)],
+    ],
+}
+
+
+def tilt(A, B=(1.0, 1.0)):
+    return tensor(A), tensor(B)
+
+
+WRONG = [
+    ("past_from_coefficients", lambda c, x: past(c, 1 - x), "time runs backwards"),
+    ("past_from_coefficients", lambda c, x: past(c / tensor([1, 3**0.5, 5**0.5])[: len(c)], x), "without its root"),
+    ("past_from_coefficients", lambda c, x: past(c * tensor([1, 3, 5])[: len(c)] ** 0.5, x), "is there twice"),
+    ("past_from_coefficients", lambda c, x: past(c, (x + 1) / 2), "put 2x - 1 into it"),
+    (
+        "past_from_coefficients",
+        lambda c, x: past(c / tensor([1.0, 3, 5], dtype=x.dtype)[: len(c)] ** 0.5, (x + 1) / 2),
+        "root is missing, too",
+    ),
+    ("past_from_coefficients", lambda c, x: past(c, x**2), "for n = 3 the past is off by"),
+    ("past_from_coefficients", lambda c, x: past(c, x) if len(c) > 1 else 2 * past(c, x), "stands for a constant"),
+    ("past_from_coefficients", lambda c, x: c, "should have shape (13,), yours has (3,)"),
+    ("past_from_coefficients", lambda c, x: past(c, x) * math.nan, "finite"),
+    ("past_from_coefficients", lambda c, x: past(c, x) + 0j, "should be real"),
+    ("cauchy_sum", lambda w, rates, g: -fractions(w, rates, g).sum(1), "the sign"),
+    ("cauchy_sum", lambda w, rates, g: (w / (g[:, None] + rates)).sum(1), "*minus* the rate"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w * 0 + 1, rates, g).sum(1), "has its weight"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w.conj(), rates, g).sum(1), "the weights are conjugated"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w, rates.conj(), g).sum(1), "a conjugate has crept in"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).sum(1).conj(), "a conjugate has crept in"),
+    ("cauchy_sum", lambda w, rates, g: 1 / (w * (g[:, None] - rates)).sum(1), "not what is below them"),
+    ("cauchy_sum", lambda w, rates, g: w.sum() / (g[:, None] - rates).sum(1), "both of their halves"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).mean(1), "not a mean"),
+    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).sum(0), "should have shape (5,), yours has (3,)"),
+    (
+        "cauchy_sum",
+        lambda w, rates, g: 3 * fractions(w, rates, g).sum(1),
+        "for n = 3, m = 5 the sums are off by 200.0%",
+    ),
+    ("mended_kernel", lambda *system: half_kernel(*system, start=1).real, "still both"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system, start=1).real, "one step late"),
+    ("mended_kernel", lambda *system: half_kernel(*system).real, "other half"),
+    ("mended_kernel", lambda *system: 4 * half_kernel(*system).real, "twice too much"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system).abs(), "not the length"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system).real / system[3], "divide by nothing"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system).imag, "for n = 8 the kernel is off by"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system), "should be real"),
+    ("mended_kernel", lambda *system: 2 * half_kernel(*system)[:-1].real, "should have shape (20,)"),
+    ("step_range", of_range(turn=lambda low, high: (high, low)), "the smaller step comes first"),
+    ("step_range", of_range(low=0.5), "every real part is -1/2"),
+    ("step_range", of_range(low=1 / math.log(2)), "leaves 1/e"),
+    ("step_range", of_range(low=3), "share 0.125 is left after 1000 steps"),
+    ("step_range", lambda l, n: (steps(l, n)[0], 1 / (n // 2)), "counted from 0"),
+    ("step_range", lambda l, n: (steps(l, n)[0], 1 / (n - 1)), "n numbers are n / 2 pairs"),
+    ("step_range", of_range(high=math.pi), "with its pi"),
+    ("step_range", of_range(high=2), "half a turn is pi"),
+    ("step_range", of_range(high=1.5), "turns 4.71 a step"),
+    ("step_range", lambda l, n: steps(l, n)[0], "the pair"),
+    ("step_range", of_range(low=-1), "positive"),
+    ("step_range", of_range(high=math.nan), "positive"),
+    ("step_range", lambda l, n: ("a", 1), "should be a number"),
+    ("mean_and_tilt", hippo_legs(2), "sqrt(3)"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [-1, -2]], (1, 3**0.5)), "sqrt(3)"),
+    ("mean_and_tilt", tilt([[1.0, 0], [1, 2]]), "both numbers must shrink"),
+    ("mean_and_tilt", tilt([[-1.0, -1], [0, -2]]), "transposed"),
+    ("mean_and_tilt", tilt([[-1.0, 0.5], [-1, -2]]), "A[0, 1] is 0, yours 0.5"),
+    ("mean_and_tilt", tilt([[-2.0, 0], [-1, -2]]), "A[0, 0] is not -2"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [-1, -2]], (1, -1)), "comes in *now*"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [-1, -2]], (0.5, 1)), "B[0] is what u meets at s = t, yours 0.5"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [-1, -2]], (1, 2)), "B[1] is what u meets at s = t, yours 2"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [0, -1]]), "the second one moves as well"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [0, -2]]), "what became of the 1"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [1, -2]]), "the tilt leaves 0 at 2 / t"),
+    ("mean_and_tilt", tilt([[-1.0, 0], [-1, -3]]), "A[1, 1] is -3"),
+    ("mean_and_tilt", torch.eye(2), "the pair A, B"),
+    ("mean_and_tilt", tilt([[math.nan, 0], [-1, -3]]), "finite"),
+]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_pass(name):
+    for answer in RIGHT[name]:
+        result = getattr(checks, f"check_{name}")(answer)
+        assert result.passed, result.hint
+
+
+@pytest.mark.parametrize("name, answer, hint", WRONG, ids=[f"{name}: {hint[:40]}" for name, _, hint in WRONG])
+def test_each_mistake_gets_its_own_hint(name, answer, hint):
+    result = getattr(checks, f"check_{name}")(answer)
+    assert not result.passed and hint in result.hint, result.hint
+
+
+def test_an_answer_may_change_what_it_is_given():
+    def kernel(rates, B, C, delta, l):
+        made = 2 * half_kernel(rates, B, C, delta, l).real
+        rates.zero_(), B.zero_(), C.zero_()
+        return made
+
+    assert checks.check_mended_kernel(kernel)
+
+
+def test_mean_and_tilt_by_their_sums():
+    """The right answer against the integrals themselves, through a small step of time."""
+    A, B = (x.double() for x in RIGHT["mean_and_tilt"][0])
+    u = lambda s: torch.sin(3 * s) + 0.5  # noqa: E731
+
+    def numbers(t):
+        s = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000 * t
+        return torch.stack([u(s).mean(), (u(s) * (2 * s / t - 1)).mean()])
+
+    t, small = 2.0, 1e-4
+    moved = (numbers(t + small) - numbers(t - small)) / (2 * small)
+    wanted = (A @ numbers(t) + B[:, 0] * u(torch.tensor(t, dtype=torch.float64))) / t
+    assert (moved - wanted).abs().max() < 1e-6 * wanted.abs().max()

@@ -47,7 +47,7 @@ def weight_maps(panels, data=None):
         above = "nothing" if future < 1e-9 * limit else f"up to {future:.2f}"
         words.append(f"{title}: {same}, {above} from the future")
     alt = f"What each output takes of each input, squares of {len(weights)} by {len(weights)}. {'; '.join(words)}."
-    figure, axes = new_figure(7.4, 7.0 / len(panels) + 0.3, alt, 1, len(panels), squeeze=False)
+    figure, axes = new_figure(7.4, 7.0 / len(panels) + 0.75, alt, 1, len(panels), squeeze=False)
     for ax, (title, weights) in zip(axes[0], panels.items()):
         l = len(weights)
         ax.pcolormesh(np.arange(l + 1), np.arange(l + 1), weights, cmap=DIVERGING, vmin=-limit, vmax=limit)
@@ -64,27 +64,29 @@ def weight_maps(panels, data=None):
 def times_against(panels):
     """Milliseconds against a size, both logarithmic, where two curves cross a line down.
 
-    panels: {title: (x label, sizes, {name: times in ms}, crossing or None)}; a curve may be shorter than the sizes.
+    panels: {title: (x label, sizes, {name: times in ms}, crossing)}, infinite where there is none; a curve may be
+    shorter than the sizes.
     Returns a figure.
     """
-    colours = [LIGHT["h"], LIGHT["y"], LIGHT["muted"]]
+    colours = {}  # by name, the same in all panels
+    for name in (name for _, _, curves, _ in panels.values() for name in curves):
+        colours.setdefault(name, [LIGHT["h"], LIGHT["y"], LIGHT["muted"]][len(colours) % 3])
     words = []
     for title, (_, sizes, curves, crossing) in panels.items():
         ends = ", ".join(f"{name} {times[-1]:.2g} ms at {sizes[len(times) - 1]}" for name, times in curves.items())
-        where = "no crossing" if crossing is None else f"a crossing near {crossing:.0f}"
+        where = "no crossing" if not np.isfinite(crossing) else f"a crossing near {crossing:.0f}"
         words.append(f"{title}: {ends}; {where}")
-    figure, axes = new_figure(7.4, 3.2, f"Times. {'. '.join(words)}.", 1, len(panels), squeeze=False)
+    figure, axes = new_figure(7.4, 3.2, f"Times. {'. '.join(words)}.", 1, len(panels), squeeze=False, sharey=True)
     for ax, (title, (label, sizes, curves, crossing)) in zip(axes[0], panels.items()):
-        own = dict(zip(curves, colours))
         for name, times in curves.items():
-            ax.plot(sizes[: len(times)], times, "o-", ms=3.5, lw=1.4, color=own[name])
+            ax.plot(sizes[: len(times)], times, "o-", ms=3.5, lw=1.4, color=colours[name])
         ax.set(xscale="log", yscale="log", xlabel=label, title=title, xlim=(sizes[0] * 0.8, sizes[-1] * 14))
         ax.set_xticks(sizes[::2], [f"{size:,}" for size in sizes[::2]])
         ax.minorticks_off()
-        _label_ends(ax, sizes[-1] * 1.3, {name: times[-1] for name, times in curves.items()}, own, log=True)
-        if crossing is not None:
+        _label_ends(ax, sizes[-1] * 1.3, {name: times[-1] for name, times in curves.items()}, colours, log=True)
+        if np.isfinite(crossing):
             ax.axvline(crossing, color=LIGHT["delta"], lw=1.1, ls=(0, (4, 3)), zorder=0)
-            ax.text(crossing * 1.1, ax.get_ylim()[0] * 1.15, f"{crossing:.0f}", color=LIGHT["delta"], fontsize=9)
+            ax.text(crossing * 1.12, 0.02, f"{crossing:.0f}", color=LIGHT["delta"], transform=ax.get_xaxis_transform())
         ax.grid(axis="y")
     axes[0, 0].set_ylabel("milliseconds")
     return figure

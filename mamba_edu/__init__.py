@@ -11,6 +11,13 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _HOME = {
+    "attention": [
+        "attention_weights",
+        "causal_attention",
+        "CausalSelfAttention",
+        "TransformerConfig",
+        "Transformer",
+    ],
     "discretize": ["discretize_zoh", "discretize_bilinear", "discretize_euler", "discretize_mixed"],
     "lti": ["lti_recurrence", "lti_step", "lti_kernel", "fft_convolution"],
     "hippo": [

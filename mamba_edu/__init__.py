@@ -11,6 +11,7 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _HOME = {
+    "rnn": ["rnn_step", "RNN", "LSTM", "step_jacobians", "gradient_through_time"],
     "attention": [
         "attention_weights",
         "causal_attention",

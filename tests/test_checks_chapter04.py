@@ -97,6 +97,7 @@ WRONG = [
     ("linear_convolution", lambda u, K: through_fft(u, K, size=len(u)), "the end still leaks"),
     ("linear_convolution", lambda u, K: through_fft(u, K, size=len(u) + 3), "l + 3 places are not enough"),
     ("linear_convolution", lambda u, K: through_fft(u, K, size=2 * len(u) - 2 or 1), "l + 6 places are not enough"),
+    ("linear_convolution", lambda u, K: through_fft(u, K, size=max(16, len(u))), "the circle has l places"),
     ("linear_convolution", lambda u, K: through_fft(u, K, conj=True), "a correlation"),
     ("linear_convolution", lambda u, K: through_fft(u, K, flip=True), "no flipped kernel"),
     ("linear_convolution", lambda u, K: through_fft(u, K, cut=False), "cut off what comes after the end"),

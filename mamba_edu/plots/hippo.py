@@ -25,7 +25,7 @@ def share_by_age(shares):
     axes.set(xscale="log", xlabel="steps ago", ylabel="share read back", xlim=(1, l), ylim=(0, 1.03))
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     axes.minorticks_off()
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", frameon=False, fontsize=9)
     return figure
 
 
@@ -89,7 +89,7 @@ def error_against_n(sizes, errors):
 
 
 def rates_in_the_plane(panels):
-    """Eigenvalues in the complex plane, a panel a system; only the upper half, the lower is its mirror image.
+    """Eigenvalues in the complex plane, a panel a system, upper half, imaginary part on a log axis.
 
     panels: {title: (n,) complex or real}. Returns a figure.
     """
@@ -105,7 +105,10 @@ def rates_in_the_plane(panels):
         ax.plot(rates.real, np.maximum(rates.imag, 0), "o", ms=4, color=LIGHT["h"], alpha=0.8)
         ax.axvline(0, color=LIGHT["hairline"], lw=0.9, zorder=0)
         low = min(-3.0, 1.1 * rates.real.min())
-        ax.set(title=title, xlabel="real part", xlim=(low, 0.15 * -low), ylim=(-0.03 * top, 1.05 * top))
+        ax.set_yscale("symlog", linthresh=1)
+        ax.set(title=title, xlabel="real part", xlim=(low, 0.15 * -low), ylim=(-0.2, 2 * top))
+        ax.set_yticks([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "1,000"])
+        ax.minorticks_off()
     np.ravel(axes)[0].set_ylabel("imaginary part")
     return figure
 

@@ -5,6 +5,7 @@
  * end) and `range()` for the handle that is its twin. What it is given comes from the figure's `controls`:
  *
  *   { kind: "slider", trait, label, color, min, max, step, format, when(s), log }    log: evenly in log10, as is `step`
+ *                               log: 2 for whole numbers, evenly in log2, as is `step`
  *   { kind: "choice", trait, label, options: [[value, words], ...] }
  *   { kind: "switches", label, options: [[trait, words, color], ...] }    checkboxes, each with a trait that is true or false
  *   { kind: "text", trait, label, wide, check(value) -> "" or what is wrong, cut(value) -> the part that is shown all the same }
@@ -42,8 +43,9 @@ class Control {
 class Slider extends Control {
   constructor(spec, act) {
     super(spec, act);
-    this.place = spec.log ? Math.log10 : (value) => value;
+    this.place = spec.log === 2 ? Math.log2 : spec.log ? Math.log10 : (value) => value;
     this.at = spec.log ? (place) => Number((10 ** place).toPrecision(3)) : (place) => Number(place.toPrecision(12));
+    if (spec.log === 2) this.at = (place) => Math.round(2 ** (Math.round(place / spec.step) * spec.step));
     [this.min, this.max] = [spec.min, spec.max].map(this.place);
     const ends = { min: this.min, max: this.max, step: spec.step };
     this.input = element("input", { type: "range", id: this.id, ...ends, "data-trait": spec.trait });

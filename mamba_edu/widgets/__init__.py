@@ -19,6 +19,7 @@ _HOME = {
     "HippoMemory": "hippo_memory",
     "TrainingCurves": "training_curves",
     "Discretisation": "discretisation",
+    "CostOfContext": "cost_of_context",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -313,10 +313,16 @@ def test_is_evaluated_in_windows_and_as_one_stream():
     assert abs(evaluate(model, t, 7) - whole) > 1e-4
 
 
-def test_dropout_acts_in_training_alone():
-    model, t = make(double=False, dropout=0.9), tokens(4, 9)
+@pytest.mark.parametrize("silenced", [None, "attention.out_proj", "mlp.down"])
+def test_dropout_acts_on_each_branch_in_training_alone_and_spares_the_stream(silenced):
+    model, t = make(double=False, dropout=0.999), tokens(4, 9)
+    with torch.no_grad():
+        for layer in model.layers if silenced else ():
+            layer.get_submodule(silenced).weight.zero_()
+    untouched = F.linear(model.norm_f(model.embedding(t)), model.embedding.weight)
+    assert (model.train()(t) - untouched).abs().lt(1e-6).double().mean() > 0.5, "the embedding should come through"
     assert torch.equal(model.eval()(t), model(t))
-    assert (model.train()(t) - model(t)).abs().max() > 1e-3
+    assert (model(t) - untouched).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -335,6 +341,7 @@ def test_autocast_steps_from_an_empty_cache():
         state = model.init_state(2)
         for i in range(5):
             y, state = model.step(t[:, i], state)
+        assert state[0].keys.dtype == state[0].values.dtype == torch.bfloat16
         want = model(t)[:, -1].float()
     assert (y.float() - want).abs().max() < 0.05 * want.abs().max()
 

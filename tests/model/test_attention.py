@@ -353,6 +353,10 @@ def test_config_and_parts():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.d_model = 9
     assert SwiGLU(4, 7)(torch.randn(2, 4)).shape == (2, 4)
+    model = make(rotary_base=50.0, norm_eps=1e-3, d_mlp=9)
+    assert {layer.attention.rotary_base for layer in model.layers} == {50.0}
+    assert {part.eps for part in model.modules() if isinstance(part, torch.nn.RMSNorm)} == {1e-3}
+    assert {layer.mlp.down.weight.shape for layer in model.layers} == {(16, 9)}
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def beyond_measurement(lengths, measured, further, predicted):
     """
     ends = ", ".join(f"{name} {_duration(values[-1])}" for name, values in predicted.items())
     alt = (
-        f"Time to read a prompt, measured up to {lengths[-1]:,} tokens, by formula from there. At {further[-1]:,} tokens: "
-        f"{ends}."
+        f"Time to read a prompt, measured up to {lengths[-1]:,} tokens, by formula from there. At {further[-1]:,} "
+        f"tokens: {ends}."
     )
     figure, axes = new_figure(7.4, 3.5, alt)
     axes.axvspan(lengths[0] * 0.8, lengths[-1] * 1.2, color=LIGHT["panel"], zorder=-1, lw=0)

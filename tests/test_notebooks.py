@@ -51,6 +51,7 @@ def test_the_chapters_are_there():
     assert {
         "03_state_space_models",
         "04_recurrence_is_convolution",
+        "05_hippo_and_s4",
         "06_selection",
         "07_mamba_block",
         "12_enwik8",

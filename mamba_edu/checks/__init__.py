@@ -5,7 +5,17 @@ from importlib import import_module
 from ._result import Result, grader
 
 # each module's check_... functions are public here
-_CHAPTERS = ["chapter01", "chapter03", "chapter04", "chapter05", "chapter06", "chapter07", "chapter12", "chapter13"]
+_CHAPTERS = [
+    "chapter02",
+    "chapter01",
+    "chapter03",
+    "chapter04",
+    "chapter05",
+    "chapter06",
+    "chapter07",
+    "chapter12",
+    "chapter13",
+]
 
 __all__ = ["Result", "grader"]
 

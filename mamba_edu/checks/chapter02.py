@@ -1,0 +1,136 @@
+"""Graders of chapter 2: a gradient by hand, a radius, a matrix that keeps lengths, a forget gate, a reach."""
+
+import math
+from numbers import Real
+
+import torch
+
+from ._result import expect, grader
+
+
+def _number(value, what):
+    scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    expect(number or scalar, f"{what} should be a number, yours is {type(value).__name__}")
+    value = float(value)
+    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
+    return value
+
+
+def _matrix(got, shape, what):
+    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
+    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
+    expect(got.is_floating_point(), f"{what} should be floating point, yours is {got.dtype}")
+    expect(bool(torch.isfinite(got).all()), f"{what} should be finite, yours has an infinity or a NaN")
+    return got.detach().double()
+
+
+def _near(got, wanted, tolerance=1e-6):
+    return abs(got - wanted) <= tolerance * max(abs(wanted), 1e-12)
+
+
+@grader
+def check_gradient_by_hand(gradient):
+    """`gradient(w, x) -> float`: dh_l / dw for h_t = tanh(w h_{t-1} + x_t), h_0 = 0, x a list of numbers."""
+    for w, x in ((0.7, [1.0, 0.3]), (0.7, [1.0, 0.3, -0.4]), (-1.2, [0.5, -0.2, 0.1, 0.9]), (0.9, [0.4])):
+        weight = torch.tensor(w, dtype=torch.float64, requires_grad=True)
+        h, states = torch.zeros((), dtype=torch.float64), [0.0]
+        for x_t in x:
+            h = torch.tanh(weight * h + x_t)
+            states.append(h.item())
+        (wanted,) = torch.autograd.grad(h, weight) if len(x) > 1 else (torch.zeros(()),)
+        got, wanted = _number(gradient(w, list(x)), "the gradient"), wanted.item()
+        slopes = [1 - h * h for h in states[1:]]
+        last = slopes[-1] * states[-2]
+        linear = sum(states[t] * w ** (len(x) - 1 - t) for t in range(len(x)))
+        one_step = len(x) > 2 and _near(got, last)
+        expect(
+            not one_step, "w acts in every step, not in the last alone: each earlier use reaches h_l through the state"
+        )
+        expect(_near(got, wanted) or not _near(got, linear), "tanh has a slope, 1 - h^2, at every step: where is it?")
+        expect(
+            _near(got, wanted) or abs(got - wanted) < 1e-9, f"for w = {w} and x = {x} it is {wanted:.6f}, not {got:.6f}"
+        )
+    return "one gradient, gathered from every step"
+
+
+@grader
+def check_radius_set(rescale):
+    """`rescale(W, radius) -> W'` (n, n): a multiple of W whose spectral radius is `radius`."""
+    generator = torch.Generator().manual_seed(0)
+    turning = torch.tensor([[0.0, -2.0], [2.0, 0.0]], dtype=torch.float64)
+    shear = torch.tensor([[0.5, 10.0], [0.0, 0.4]], dtype=torch.float64)
+    for W, radius in ((shear, 0.9), (turning, 0.5), (torch.randn(6, 6, generator=generator, dtype=torch.float64), 1.0)):
+        before = W.clone()
+        got = _matrix(rescale(W, radius), W.shape, "the matrix")
+        expect(torch.equal(W, before), "W itself was changed: return a new matrix")
+        found = torch.linalg.eigvals(got).abs().max().item()
+        norm = torch.linalg.matrix_norm(got, 2).item()
+        expect(
+            _near(found, radius) or not _near(norm, radius), "that is the norm: the radius is the largest |eigenvalue|"
+        )
+        expect(_near(found, radius), f"the radius should be {radius}, yours is {found:.4g}; eigenvalues may be complex")
+        factor = (got * W).sum() / (W * W).sum()
+        expect(torch.allclose(got, factor * W), "only the scale may change: multiply W by one number")
+    return "the radius is set, whatever the norm is"
+
+
+@grader
+def check_keeps_lengths(matrix):
+    """`matrix(n) -> W` (n, n) whose products neither shrink nor stretch any state, and that mixes all numbers."""
+    for n in (2, 5, 32):
+        W = _matrix(matrix(n), (n, n), "the matrix")
+        values = torch.linalg.svdvals(W)
+        low, high = values.min().item(), values.max().item()
+        radius = torch.linalg.eigvals(W).abs().max().item()
+        right = abs(low - 1) < 1e-4 and abs(high - 1) < 1e-4
+        expect(
+            right or abs(radius - 1) > 1e-4, f"the radius is 1, but some state is stretched {high:.3g} times in a step"
+        )
+        expect(right, f"one step stretches states {low:.3g} to {high:.3g} times: each should keep its length")
+        expect(bool((W.abs() > 1e-6).all()), "some entry is zero: every number should reach every other in one step")
+    return "a thousand steps leave every length as it was"
+
+
+@grader
+def check_forget_bias(bias):
+    """`bias(share, steps) -> float`: the forget gate's bias that alone keeps `share` of the cell over `steps` steps."""
+    for share, steps in ((0.5, 13), (0.5, 100), (0.9, 1000), (0.01, 3)):
+        got = _number(bias(share, steps), "the bias")
+        kept = share ** (1 / steps)
+        wanted = math.log(kept / (1 - kept))
+        expect(not _near(got, kept), "that is the gate, f: the bias is what goes into the sigmoid")
+        expect(not _near(got, math.log(share / (1 - share))) or steps == 1, f"{steps} steps pass, and f acts in each")
+        gate = 1 / (1 + math.exp(-max(-700.0, min(700.0, got))))
+        expect(_near(got, wanted, 1e-5), f"with a bias of {got:.4g}, {steps} steps keep {gate**steps:.3g}, not {share}")
+    return "the gate is open for as long as was asked"
+
+
+@grader
+def check_reach(reach):
+    """`reach(norms, share) -> int`: how many steps back at least `share` is left at every step on the way."""
+    cases = [
+        ([0.001, 0.01, 0.1, 1.0], 0.05, 1),
+        ([0.5, 0.7, 0.9, 1.0], 0.6, 2),
+        ([0.5, 0.7, 0.9, 1.0], 0.1, 3),
+        ([2.0, 0.001, 0.5, 1.0], 0.1, 1),
+        ([1.0], 0.5, 0),
+        ([0.2, 1.0], 0.5, 0),
+    ]
+    for norms, share, wanted in cases:
+        got = reach(torch.tensor(norms, dtype=torch.float64), share)
+        whole = isinstance(got, int) and not isinstance(got, bool)
+        integer = isinstance(got, torch.Tensor) and got.numel() == 1 and not got.is_floating_point()
+        expect(whole or integer, f"the reach should be a whole number, yours is {type(got).__name__}")
+        expect(
+            int(got) != len(norms) - 1 - wanted or wanted * 2 == len(norms) - 1,
+            "the last entry is no step ago: count from there",
+        )
+        expect(
+            int(got) >= wanted, f"with {norms} and {share}, {wanted} steps back are within reach, you say {int(got)}"
+        )
+        expect(
+            int(got) == wanted,
+            f"with {norms} and {share} it ends after {wanted} steps, you say {int(got)}: what is lost stays lost",
+        )
+    return "so far back a loss can be felt"

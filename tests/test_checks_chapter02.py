@@ -1,0 +1,135 @@
+"""Chapter 2's graders: right answers of several kinds pass, each likely mistake gets the hint meant for it."""
+
+import math
+
+import pytest
+import torch
+
+from mamba_edu import checks
+
+
+def states_of(w, x):
+    states = [0.0]
+    for x_t in x:
+        states.append(math.tanh(w * states[-1] + x_t))
+    return states
+
+
+def backwards(w, x):
+    states, g, total = states_of(w, x), 1.0, 0.0
+    for t in range(len(x), 0, -1):
+        g *= 1 - states[t] ** 2
+        total += g * states[t - 1]
+        g *= w
+    return total
+
+
+def forwards(w, x):
+    h, dh = 0.0, 0.0
+    for x_t in x:
+        new = math.tanh(w * h + x_t)
+        h, dh = new, (1 - new**2) * (h + w * dh)
+    return torch.tensor(dh, dtype=torch.float64)
+
+
+def radius_of(W):
+    return torch.linalg.eigvals(W).abs().max()
+
+
+def rotation(n):
+    torch.manual_seed(0)
+    return torch.linalg.qr(torch.randn(n, n, dtype=torch.float64))[0]
+
+
+def reflection(n):
+    return torch.eye(n) - 2 / n * torch.ones(n, n) + 1e-5 * 0 if n > 2 else torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
+
+
+def counted(norms, share):
+    back = 0
+    while back + 1 < len(norms) and norms[len(norms) - 2 - back] >= share:
+        back += 1
+    return back
+
+
+RIGHT = {
+    "gradient_by_hand": [backwards, forwards],
+    "radius_set": [lambda W, radius: W * (radius / radius_of(W))],
+    "keeps_lengths": [rotation, reflection],
+    "forget_bias": [
+        lambda share, steps: -math.log(share ** (-1 / steps) - 1),
+        lambda share, steps: torch.logit(torch.tensor(share, dtype=torch.float64) ** (1 / steps)),
+    ],
+    "reach": [counted, lambda norms, share: (norms.flip(0)[1:] >= share).cumprod(0).sum()],
+}
+
+WRONG = [
+    ("gradient_by_hand", lambda w, x: (1 - states_of(w, x)[-1] ** 2) * states_of(w, x)[-2], "w acts in every step"),
+    (
+        "gradient_by_hand",
+        lambda w, x: sum(h * w ** (len(x) - 1 - t) for t, h in enumerate(states_of(w, x)[:-1])),
+        "tanh has a slope",
+    ),
+    ("gradient_by_hand", lambda w, x: -backwards(w, x), "for w = 0.7"),
+    ("gradient_by_hand", lambda w, x: math.nan, "finite"),
+    ("gradient_by_hand", lambda w, x: None, "should be a number"),
+    ("radius_set", lambda W, radius: W * (radius / torch.linalg.matrix_norm(W, 2)), "that is the norm"),
+    ("radius_set", lambda W, radius: radius * torch.eye(len(W), dtype=W.dtype), "only the scale may change"),
+    ("radius_set", lambda W, radius: W, "the radius should be 0.9, yours is 0.5"),
+    ("radius_set", lambda W, radius: W.mul_(radius / radius_of(W)), "W itself was changed"),
+    (
+        "radius_set",
+        lambda W, radius: W * (radius / torch.linalg.eigvals(W).real.abs().max().clamp_min(1e-3)),
+        "eigenvalues may be complex",
+    ),
+    ("radius_set", lambda W, radius: W[0], r"should have shape \(2, 2\)"),
+    ("keeps_lengths", torch.eye, "some entry is zero"),
+    ("keeps_lengths", lambda n: torch.full((n, n), 1 / n), "the radius is 1, but some state is stretched 1 times"),
+    (
+        "keeps_lengths",
+        lambda n: torch.randn(n, n, generator=torch.Generator().manual_seed(1)) / n**0.5,
+        "one step stretches",
+    ),
+    ("keeps_lengths", lambda n: torch.eye(n + 1), r"should have shape \(2, 2\)"),
+    ("keeps_lengths", lambda n: torch.full((n, n), math.nan), "finite"),
+    ("forget_bias", lambda share, steps: share ** (1 / steps), "that is the gate, f"),
+    ("forget_bias", lambda share, steps: math.log(share / (1 - share)), "13 steps pass"),
+    ("forget_bias", lambda share, steps: 1.0, "13 steps keep 0.017, not 0.5"),
+    ("forget_bias", lambda share, steps: -1e9, "keep 0, not"),
+    ("forget_bias", lambda share, steps: True, "should be a number"),
+    ("reach", lambda norms, share: int((norms >= share).sum()) - 1, "what is lost stays lost"),
+    ("reach", lambda norms, share: len(norms) - 1 - counted(norms, share), "count from there"),
+    ("reach", lambda norms, share: counted(norms, share) - 1, "you say 0"),
+    ("reach", lambda norms, share: 1.0, "whole number"),
+    ("reach", lambda norms, share: True, "whole number"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers])
+def test_right_answers_pass(name, answer):
+    result = getattr(checks, f"check_{name}")(answer)
+    assert result.passed, result.hint
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_each_mistake_gets_its_own_hint(name, answer, hint):
+    import re
+
+    result = getattr(checks, f"check_{name}")(answer)
+    assert not result.passed and re.search(hint, result.hint), result.hint
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("answer", [3, "text", [], lambda: 1, lambda *a: 1 / 0, lambda *a: torch.ones(3) > 0, object()])
+def test_anything_else_is_wrong_and_raises_nothing(name, answer):
+    result = getattr(checks, f"check_{name}")(answer)
+    assert not result.passed and result.hint
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_stub_is_not_answered_yet(name):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    for answer in (stub, None):
+        assert getattr(checks, f"check_{name}")(answer).hint == "not answered yet"

@@ -1,6 +1,7 @@
 """Chapter 2's graders: right answers of several kinds pass, each likely mistake gets the hint meant for it."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def rotation(n):
 
 
 def reflection(n):
-    return torch.eye(n) - 2 / n * torch.ones(n, n) + 1e-5 * 0 if n > 2 else torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
+    return torch.eye(n) - 2 / n * torch.ones(n, n) if n > 2 else torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
 
 
 def counted(norms, share):
@@ -113,8 +114,6 @@ def test_right_answers_pass(name, answer):
 
 @pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
 def test_each_mistake_gets_its_own_hint(name, answer, hint):
-    import re
-
     result = getattr(checks, f"check_{name}")(answer)
     assert not result.passed and re.search(hint, result.hint), result.hint
 

@@ -6,8 +6,8 @@ from ._result import Result, grader
 
 # each module's check_... functions are public here
 _CHAPTERS = [
-    "chapter02",
     "chapter01",
+    "chapter02",
     "chapter03",
     "chapter04",
     "chapter05",

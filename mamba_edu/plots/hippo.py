@@ -52,7 +52,7 @@ def read_back(u, histories, xlabel="sample"):
     u = np.asarray(u, dtype=float)
     histories = {title: np.asarray(history, dtype=float) for title, history in histories.items()}
     off = {title: np.sqrt(np.mean((history - u) ** 2) / np.mean(u**2)) for title, history in histories.items()}
-    words = "; ".join(f"{title}: off by {share:.1%}" for title, share in off.items())
+    words = "; ".join(f"{title}: off by {share:.2%}" for title, share in off.items())
     figure, axes = new_figure(
         7.4, 2.5, f"A signal of {len(u):,} samples and what is read back. {words}.", 1, len(histories), sharey=True
     )

@@ -5,7 +5,7 @@ import { number } from "./marks.js";
 export const LENGTHS = Array.from({ length: 21 }, (_, k) => 2 ** k);
 export const LONGEST = LENGTHS.at(-1);
 const [S4_STATE, EXPAND, D_CONV, BYTES] = [64, 2, 4, 4];
-const [WEIGHT, PAST, TURN] = [2, 2, [0, 0, 7, 8]]; // operations: `CostOfContext` in Python tells of what
+const [WEIGHT, PAST, TURN, FFT] = [2, 2, 7, 15]; // operations: `CostOfContext` in Python tells of what
 const KINDS = [0, 1, 2, 3]; // attention, RNN, S4, Mamba
 
 /** What one layer of each kind has, as `counts` in Python: weights, numbers that a scan turns, state, cache per token. */
@@ -13,7 +13,7 @@ export function counts({ d_model: d, d_state: n }) {
   const [inner, rank] = [EXPAND * d, Math.ceil(d / 16)];
   const mamba = d * 2 * inner + D_CONV * inner + inner * (rank + 2 * n) + rank * inner + inner * d;
   return {
-    weights: [4 * d * d, 2 * d * d, d * d, mamba],
+    weights: [4 * d * d, 2 * d * d, 0, mamba],
     turned: [0, 0, S4_STATE * d, n * inner],
     state: [0, d, S4_STATE * d, (n + D_CONV - 1) * inner],
     cache: [2 * d, 0, 0, 0],
@@ -24,9 +24,10 @@ export function counts({ d_model: d, d_state: n }) {
 export function costs(s, l) {
   const { weights, turned, state, cache } = counts(s);
   const rows = KINDS.map((i) => {
-    const fixed = WEIGHT * weights[i] + TURN[i] * turned[i];
+    const fixed = WEIGHT * weights[i] + TURN * turned[i];
     const past = PAST * cache[i];
-    const each = [BYTES * (state[i] + cache[i] * l), fixed + past * l, fixed * l + (past * l * (l + 1)) / 2];
+    const read = i === 2 ? FFT * s.d_model * l * Math.log2(2 * l) : fixed * l + (past * l * (l + 1)) / 2; // S4 is a convolution
+    const each = [BYTES * (state[i] + cache[i] * l), fixed + past * l, read];
     return each.map((cost) => s.n_layer * cost);
   });
   return [0, 1, 2].map((view) => rows.map((row) => row[view]));

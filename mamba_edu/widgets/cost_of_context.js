@@ -9,7 +9,7 @@ const LOOKS = [["attention", "u", null], ["RNN", "h", "2 3"], ["S4", "h", "7 4"]
 const VIEWS = {
   memory: { row: 0, title: "Bytes kept for one sequence", ends: [1e2, 1e13], says: bytes },
   token: { row: 1, title: "Operations for one token", ends: [1e4, 1e13], says: operations },
-  prompt: { row: 2, title: "Operations for all tokens", ends: [1e4, 1e19], says: operations },
+  prompt: { row: 2, title: "Operations for all tokens", ends: [1e2, 1e19], says: operations },
 };
 
 /** Whether the cache's growth is still the reader's to guess. */
@@ -37,7 +37,7 @@ function drawCurves(p, s, d, view) {
     if (i || seen > 1) p.dot(x(l), y(now[i]), { color, radius: 3.5 });
     return y(d[s.view][i].at(-1));
   });
-  nameCurves(p, ys, x.range[1] + 8, seen);
+  nameCurves(p, ys, y.range, x.range[1] + 8, seen);
   const move = (px) => ({ length: LENGTHS[octave(x.invert(px))] });
   p.handle("length", { x: x(s.length), y: bottom - 6, shape: "tall", trait: "length", label: "tokens read", value: tokens(s.length), move });
   if (seen === 1) drawGuess(p, s, d, x, y, view);
@@ -46,15 +46,13 @@ function drawCurves(p, s, d, view) {
   p.probe = (px, py) => probe(s, view, x, y, px, py);
 }
 
-/** Each name at the end of its curve, no two on one another. */
-function nameCurves(p, ys, left, seen) {
+/** Each name at the end of its curve, no two on one another, none below the axis. */
+function nameCurves(p, ys, [bottom], left, seen) {
   const order = LOOKS.map((_, i) => i).filter((i) => i || seen > 1).sort((a, b) => ys[a] - ys[b]);
-  let free = -Infinity;
-  for (const i of order) {
-    const at = Math.max(ys[i] + 4, free);
-    p.text(left, at, LOOKS[i][0], { color: LOOKS[i][1], weight: i % 3 ? null : 600 });
-    free = at + 15;
-  }
+  const places = [];
+  for (const i of order) places.push(Math.max(ys[i] + 4, (places.at(-1) ?? -15) + 15));
+  for (let k = places.length - 1, free = bottom; k >= 0; k--, free -= 15) places[k] = free = Math.min(places[k], free);
+  order.forEach((i, k) => p.text(left, places[k], LOOKS[i][0], { color: LOOKS[i][1], weight: i % 3 ? null : 600 }));
 }
 
 function drawGuess(p, { guess }, d, x, y, view) {
@@ -140,7 +138,7 @@ function equation(s, d, view) {
   }
   const past = row === 1 ? ` + 4 · ${whole(l)} · ${width}` : ` · ${whole(l)} + 2 · ${whole(l)} · ${whole(l + 1)} · ${width}`;
   const { weights, turned } = counts(s);
-  const fixed = `(2 · ${whole(weights[3])} + 8 · ${whole(turned[3])}) · ${row === 1 ? "" : `${whole(l)} · `}${layers}`;
+  const fixed = `(2 · ${whole(weights[3])} + 7 · ${whole(turned[3])}) · ${row === 1 ? "" : `${whole(l)} · `}${layers}`;
   return [["attention", "u"], [` = (8 · ${width}²${past}) · ${layers} = ${attention}`], ["\nMamba", "h"], [` = ${fixed} = ${mamba}`]];
 }
 

@@ -1,7 +1,6 @@
 """`CostOfContext`: what the past costs a model that keeps all of it, and one that keeps a state."""
 
 import torch
-from torch import nn
 from traitlets import default
 
 from ..block import MambaBlock
@@ -14,22 +13,23 @@ VIEWS = ("memory", "token", "prompt")
 LENGTHS = tuple(2**k for k in range(21))
 S4_STATE = 64  # numbers per channel, as in the S4 paper
 BYTES = 4  # of a float32
-WEIGHT, PAST = 2, 2  # operations for each weight, and for each number of the cache
-TURN = (0, 0, 7, 8)  # for each number that a scan turns, by `MODELS`
+WEIGHT, PAST, TURN = 2, 2, 7  # operations for each weight, each number of the cache, each number that a scan turns
+FFT = 15  # l log2(2 l) for a channel: three real FFTs of length 2 l, 2.5 (2 l) log2(2 l) each
 
 
 class CostOfContext(LiveFigure):
     """n_layer layers of four kinds, all d_model wide, read `length` tokens one after the other.
 
     attention: four projections, and the cache, a key and a value of d_model numbers for each token. RNN: two matrices,
-    a state of d_model numbers. S4: d_model systems of 64 numbers, and a matrix that mixes them (S4 section 3.4). Mamba:
-    a block with expand = 2, d_conv = 4 (Mamba section 3.4); its state is d_state and 3 numbers for 2 d_model channels.
+    a state of d_model numbers. S4: d_model systems of 64 numbers, and no matrix, as the package's layer has none.
+    Mamba: a block with expand = 2, d_conv = 4 (Mamba section 3.4); its state is d_state and 3 numbers for each of
+    2 d_model channels.
 
     Bytes are of float32; in half precision the cache is half as large. Operations are multiplications, additions and
     exponentials: 2 for each weight of a matrix or a convolution; 2 for each number of the cache, once for the score and
-    once for the sum; 7 and 8 for each number that S4's and Mamba's scan turns, as `data` tells. Left out are norms,
-    MLPs, embedding and head, whose cost doesn't know how long the past is; and biases, softmax, activations. A Mamba of
-    equal size has two blocks where a Transformer has attention and an MLP: its state is twice what is drawn.
+    once for the sum; 7 for each number that a scan turns, as `data` tells. Left out are norms, MLPs, embedding and
+    head, whose cost doesn't know how long the past is; and biases, D, softmax, activations. A Mamba of equal size has
+    two blocks where a Transformer has attention and an MLP: its state is twice what is drawn.
 
     view: "memory", the bytes kept for a sequence; "token", operations for its last token; "prompt", for all of its
     tokens. length: 1 to 1,048,576. n_layer: 1 to 96. d_model: 64 to 8,192. d_state: Mamba's, 1 to 256. guess: the
@@ -53,20 +53,22 @@ class CostOfContext(LiveFigure):
         """What is drawn, float64; rows are `MODELS`, columns `LENGTHS`. Each layer is the package's own, see `counts`.
 
         memory: (4, 21), bytes kept after l tokens, 4 (state + cache l). token: (4, 21), operations for token l, which
-        sees itself and l - 1 others, 2 weights + (7 or 8) turned + 2 cache l. prompt: (4, 21), the sum of token
-        over 1 to l. Mamba's 8: delta A, its exponential, times h; delta B, times u; the sum of both; times C; the sum
-        over n. S4's bars are made once; its pairs are complex, A_bar h is 6, B_bar u 2, their sum 2, the real part of
-        C h 3, the sum over n 1, 14 for two numbers. now: (3, 4), memory, token and prompt at `length`.
+        sees itself and l - 1 others, 2 weights + 7 turned + 2 cache l. Mamba's 7: delta A, its exponential, times h;
+        delta u times B; the sum of both; times C; the sum over n. S4's bars are made once, but its numbers are complex:
+        A_bar h 6, B_bar u 2, their sum 2, the real part of C h 3, the sum over n 1 are 14 for a pair. prompt: (4, 21),
+        the sum of token over 1 to l; for S4, which is one convolution, by FFT, 15 d_model l log2(2 l).
+        now: (3, 4), memory, token and prompt at `length`.
         crossing: (3), the length at which the cache is as large as Mamba's state; at which a token costs attention as
         much for the past as for its projections; at which all tokens together do.
         """
         weights, turned, state, cache = self.n_layer * counts(self.d_model, self.d_state)  # (4) each
         l = torch.tensor([*LENGTHS, self.length], dtype=torch.float64)
-        fixed = (WEIGHT * weights + torch.tensor(TURN) * turned)[:, None]  # (4, 1)
+        fixed = (WEIGHT * weights + TURN * turned)[:, None]  # (4, 1)
         past = PAST * cache[:, None]
         memory = BYTES * (state[:, None] + cache[:, None] * l)  # (4, 22)
         token = fixed + past * l
         prompt = fixed * l + past * l * (l + 1) / 2
+        prompt[2] = self.n_layer * FFT * self.d_model * l * torch.log2(2 * l)
         share = WEIGHT * weights[0] / past[0, 0]
         crossing = torch.stack([state[3] / cache[0], share, 2 * share - 1])
         every = {"memory": memory, "token": token, "prompt": prompt}
@@ -92,10 +94,10 @@ def counts(d_model, d_state):
         attention = CausalSelfAttention(2 * d_model, 1)  # rotary positions want an even width
         one, two = (attention(torch.empty(1, l, 2 * d_model), return_state=True)[1] for l in (1, 2))
         rnn, s4 = RNN(d_model, d_model), S4D(d_model, S4_STATE)
-        mix, mamba = nn.Linear(d_model, d_model), MambaBlock(d_model, d_state)
+        mamba = MambaBlock(d_model, d_state)
         kept = [layer.init_state(1) for layer in (rnn, s4, mamba)]
     rows = [
-        [_weights(attention) / 4, *map(_weights, (rnn, mix, mamba))],  # at twice the width four times the weights
+        [_weights(attention) / 4, _weights(rnn), 0, _weights(mamba)],  # at twice the width four times the weights
         [0, 0, _numbers(kept[1]), _numbers(kept[2].ssm)],
         [0, *map(_numbers, kept)],
         [(_numbers(two) - _numbers(one)) / 2, 0, 0, 0],

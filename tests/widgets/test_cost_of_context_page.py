@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from core_page import FOLDER, HOST, difference
@@ -201,6 +202,24 @@ def test_the_marked_crossing_lies_on_the_curve(at, screen, n, view):
     assert 2**k <= meets <= 2 ** (k + 1)
     share = (cx - points[k][0]) / (points[k + 1][0] - points[k][0])
     assert points[k][1] + share * (points[k + 1][1] - points[k][1]) == pytest.approx(cy, abs=0.3)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("end", ["Home", "End"])
+def test_no_name_lies_on_another_or_on_the_axis(at, view, end):
+    page = at(CostOfContext, "phone-light")
+    page.reveal()
+    turn(page, view=view)
+    for slider in page.all("input[type=range]"):
+        slider.press(end)
+    page.look()
+    texts = page.stage.locator("[data-panel=curves] svg text").evaluate_all(
+        "(all) => all.map((e) => [e.textContent, +e.getAttribute('y'), e.getBBox().x])"
+    )
+    heights = sorted(y for words, y, _ in texts if words in MODELS)
+    axis = next(y for words, y, _ in texts if words == "1M")
+    assert len(heights) == 4 and heights[0] > 8 and heights[-1] <= axis - 14
+    assert min(below - above for above, below in pairwise(heights)) >= 15
 
 
 def test_a_click_and_the_keys_choose_a_length(at):

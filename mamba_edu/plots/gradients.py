@@ -12,7 +12,7 @@ def norms_back(norms, marks=(), floor=1e-8):
     """What is left of a change of the state, against how many steps ago it was made, on a logarithmic axis.
 
     norms: {name: (l + 1,)}, what `gradient_through_time` gives: the last entry is no step ago. marks: steps at which a
-    line stands, {words: steps}. floor: what is smaller is drawn at the lower edge. Returns a figure.
+    line stands, {words: steps}. floor: the lower edge, where what is smaller leaves the picture. Returns a figure.
     """
     curves = {name: np.asarray(values, dtype=float)[::-1] for name, values in norms.items()}
     marks = dict(marks)
@@ -28,7 +28,7 @@ def norms_back(norms, marks=(), floor=1e-8):
         axes.text(at, 1.02, words, ha="center", va="bottom", fontsize=9, transform=axes.get_xaxis_transform())
     colours = dict(zip(curves, _COLOURS))
     for name, values in curves.items():
-        axes.plot(np.maximum(values, floor), color=colours[name])
+        axes.plot(values, color=colours[name])
     axes.axhline(1, color=LIGHT["hairline"], lw=0.8, zorder=0)
     axes.set(yscale="log", ylim=(floor, top), xlim=(0, steps), xlabel="steps ago", ylabel="left of a change")
     _label_ends(axes, steps + 0.6, {name: max(v[-1], floor) for name, v in curves.items()}, colours, log=True)

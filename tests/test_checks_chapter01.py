@@ -36,11 +36,8 @@ def machine(table):
 
 
 def least(l, alphabet, bits):
-    """By whole numbers alone: the first n that is enough."""
-    texts, n = alphabet**l, 0
-    while 2 ** (bits * n) < texts:
-        n += 1
-    return n
+    """By whole numbers alone: the bits of the last of all texts."""
+    return -(-(alphabet**l - 1).bit_length() // bits)
 
 
 def cache(l, n_layer, d_model, n_head, n_kv_head, size):

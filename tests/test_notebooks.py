@@ -49,6 +49,7 @@ def prose(name):
 
 def test_the_chapters_are_there():
     assert {
+        "01_why_another_sequence_model",
         "02_recurrent_networks",
         "03_state_space_models",
         "04_recurrence_is_convolution",

@@ -16,7 +16,7 @@ import shlex
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -206,7 +206,9 @@ def made(jobs, workers, folder):
     files = {job: folder / f"{hashlib.sha256((settings + repr(job)).encode()).hexdigest()[:16]}.json" for job in jobs}
     waiting = [job for job in jobs if not files[job].exists()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for job, result in zip(waiting, pool.map(one_run, waiting)):
+        running = {pool.submit(one_run, job): job for job in waiting}
+        for done in as_completed(running):
+            job, result = running[done], done.result()
             write_json(files[job], result)
             print(*job[:5], result["right"], f"{result['seconds']} s", flush=True)
     return [json.loads(files[job].read_text()) for job in jobs]

@@ -20,6 +20,7 @@ _HOME = {
     "TrainingCurves": "training_curves",
     "Discretisation": "discretisation",
     "CostOfContext": "cost_of_context",
+    "GradientThroughTime": "gradient_through_time",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -1,0 +1,40 @@
+"""The opening picture of the live figure `gradient-through-time`."""
+
+import numpy as np
+
+from .style import LIGHT, new_figure
+
+WIDTH = 4.4  # inches: on a phone it stands whole
+_SMALL = 9.5  # points
+_LOW, _HIGH = 1e-8, 1e8
+_NAMES = {"linear": "a linear network", "tanh": "a network with tanh", "lstm": "an LSTM"}
+
+
+def gradient_through_time_still(data, network, radius, bias):
+    """What is left of a change of the state, against how long ago it was made. Returns a BookFigure.
+
+    data: what `mamba_edu.widgets.GradientThroughTime.data` gives. network, radius, bias: the figure's traits.
+    """
+    back, reach = np.asarray(data["norms"])[::-1], int(data["reach"])
+    steps = len(back) - 1
+    knob = f"forget bias {bias:g}" if network == "lstm" else f"spectral radius {radius:g}"
+    last = f"over all {steps} steps more than 1 % is left" if reach == steps else f"1 % is left for {reach} steps"
+    alt = f"What is left of a change of the state of {_NAMES[network]}, {knob}: {last}, {back[-1]:.1e} after {steps}."
+    figure, axes = new_figure(WIDTH, 2.8, alt)
+    for at in (13, 32):
+        if at <= steps:
+            axes.axvline(at, color=LIGHT["hairline"], lw=0.8, zorder=0)
+    axes.axhline(1, color=LIGHT["hairline"], lw=0.8, zorder=0)
+    axes.axhline(0.01, color=LIGHT["muted"], lw=0.8, ls=(0, (2, 4)))
+    axes.plot(back, color=LIGHT["h"], lw=1.6)
+    axes.plot(reach, 0.01, "|", color=LIGHT["warn"], ms=12, mew=2)
+    right = reach > steps / 2
+    where = {"xytext": (-6 if right else 6, 8), "textcoords": "offset points", "ha": "right" if right else "left"}
+    words = f"all {steps} steps" if reach == steps else f"{reach} steps"
+    axes.annotate(f"1 %: {words}", (reach, 0.01), color=LIGHT["warn"], fontsize=_SMALL, **where)
+    axes.set(yscale="log", ylim=(_LOW, _HIGH), xlim=(0, steps), xlabel="steps ago", yticks=[1e-8, 1e-4, 1, 1e4, 1e8])
+    axes.minorticks_off()
+    axes.set_title("left of a change of the state", loc="left", fontsize=_SMALL)
+    axes.tick_params(labelsize=_SMALL)
+    axes.xaxis.label.set_fontsize(_SMALL)
+    return figure

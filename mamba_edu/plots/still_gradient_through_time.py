@@ -19,7 +19,7 @@ def gradient_through_time_still(data, network, radius, bias):
     steps = len(back) - 1
     knob = f"forget bias {bias:g}" if network == "lstm" else f"spectral radius {radius:g}"
     last = f"over all {steps} steps more than 1 % is left" if reach == steps else f"1 % is left for {reach} steps"
-    alt = f"What is left of a change of the state of {_NAMES[network]}, {knob}: {last}, {back[-1]:.1e} after {steps}."
+    alt = f"What is left of a change of the state of {_NAMES[network]}, {knob}: {last}, {back[-1]:.2e} after {steps}."
     figure, axes = new_figure(WIDTH, 2.8, alt)
     for at in (13, 32):
         if at <= steps:
@@ -32,7 +32,8 @@ def gradient_through_time_still(data, network, radius, bias):
     where = {"xytext": (-6 if right else 6, 8), "textcoords": "offset points", "ha": "right" if right else "left"}
     words = f"all {steps} steps" if reach == steps else f"{reach} steps"
     axes.annotate(f"1 %: {words}", (reach, 0.01), color=LIGHT["warn"], fontsize=_SMALL, **where)
-    axes.set(yscale="log", ylim=(_LOW, _HIGH), xlim=(0, steps), xlabel="steps ago", yticks=[1e-8, 1e-4, 1, 1e4, 1e8])
+    axes.set(yscale="log", ylim=(_LOW, _HIGH), xlim=(0, steps), xlabel="steps ago")
+    axes.set_yticks([1e-8, 1e-4, 1, 1e4, 1e8], ["1e−8", "1e−4", "1", "1e4", "1e8"])
     axes.minorticks_off()
     axes.set_title("left of a change of the state", loc="left", fontsize=_SMALL)
     axes.tick_params(labelsize=_SMALL)

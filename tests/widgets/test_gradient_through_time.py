@@ -117,7 +117,7 @@ def test_the_still_tells_the_same(state):
     assert still.get_size_inches()[0] <= 4.4 and not re.search(r"\bnan|inf\b", svg + still.alt)
     reach = int(data["reach"])
     told = "more than 1 % is left" if reach == state["length"] else f"1 % is left for {reach} steps"
-    assert told in still.alt and f"{data['norms'][0].item():.1e} after {state['length']}" in still.alt
+    assert told in still.alt and f"{data['norms'][0].item():.2e} after {state['length']}" in still.alt
     assert len(fig.html().encode()) < 80_000
 
 

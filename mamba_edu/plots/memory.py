@@ -55,6 +55,14 @@ def _draw(axes, x, curves, labelled=True):
         _name_ends(axes, x[-1] * 1.35, {name: values[-1] for name, values in curves.items()})
 
 
+def _decades(axes, words):
+    """The powers of ten that fit, in words. words: {value: text}."""
+    low, high = axes.get_ylim()
+    seen = {value: text for value, text in words.items() if low <= value <= high}
+    axes.set_yticks(list(seen), list(seen.values()))
+    axes.minorticks_off()
+
+
 def _name_ends(axes, x, ends):
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.05)
@@ -76,10 +84,9 @@ def bytes_kept(lengths, kept, crossing):
     _draw(axes, lengths, kept)
     height = kept["Mamba"][0]
     axes.plot(crossing, height, "o", ms=9, mfc="none", mew=1.5, color=LIGHT["warn"])
-    axes.annotate(
-        f"{crossing} tokens", (crossing, height), (-9, 8), textcoords="offset points", ha="right", color=LIGHT["warn"]
-    )
-    axes.set(xlabel="tokens read", ylabel="bytes kept")
+    axes.annotate(f"{crossing} tokens", (crossing, height), (8, -17), textcoords="offset points", color=LIGHT["warn"])
+    axes.set(xlabel="tokens read", ylabel="kept")
+    _decades(axes, {1e3: "1 kB", 1e4: "10 kB", 1e5: "100 kB", 1e6: "1 MB"})
     return figure
 
 
@@ -88,7 +95,8 @@ def milliseconds(lengths, times, xlabel):
     words = ", ".join(f"{name} from {values[0]:.2g} to {values[-1]:.2g}" for name, values in times.items())
     figure, axes = new_figure(7.4, 3.1, f"Milliseconds against {xlabel}, {lengths[0]} to {lengths[-1]:,}: {words}.")
     _draw(axes, lengths, times)
-    axes.set(xlabel=xlabel, ylabel="milliseconds")
+    axes.set(xlabel=xlabel, ylabel="ms")
+    _decades(axes, {0.01: "0.01", 0.1: "0.1", 1: "1", 10: "10", 100: "100", 1000: "1,000"})
     return figure
 
 

@@ -20,7 +20,9 @@ _HOME = {
     "TrainingCurves": "training_curves",
     "Discretisation": "discretisation",
     "CostOfContext": "cost_of_context",
+    "ThreeViews": "three_views",
     "GradientThroughTime": "gradient_through_time",
+    "ThreeViews": "three_views",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -22,7 +22,6 @@ _HOME = {
     "CostOfContext": "cost_of_context",
     "ThreeViews": "three_views",
     "GradientThroughTime": "gradient_through_time",
-    "ThreeViews": "three_views",
 }
 
 __all__ = [*_HOME, "figure_class"]

@@ -6,6 +6,7 @@
  *
  *   { kind: "slider", trait, label, color, min, max, step, format, when(s), log }    log: evenly in log10, as is `step`
  *                               log: 2 for whole numbers, evenly in log2, as is `step`
+ *                               read(s, d), write(value, s, d) -> patch: where the trait is a list, and this one entry of it
  *   { kind: "choice", trait, label, options: [[value, words], ...] }
  *   { kind: "switches", label, options: [[trait, words, color], ...] }    checkboxes, each with a trait that is true or false
  *   { kind: "text", trait, label, wide, check(value) -> "" or what is wrong, cut(value) -> the part that is shown all the same }
@@ -50,15 +51,22 @@ class Slider extends Control {
     const ends = { min: this.min, max: this.max, step: spec.step };
     this.input = element("input", { type: "range", id: this.id, ...ends, "data-trait": spec.trait });
     this.value = element("output", { for: this.id });
-    this.input.addEventListener("input", () => act({ [spec.trait]: this.at(Number(this.input.value)) }));
+    this.input.addEventListener("input", () => this.put(Number(this.input.value)));
     this.node.append(element("div", { class: "live-row" }, this.name, this.value), this.input);
   }
 
-  sync(s) {
-    const { trait, format = (value) => number(value) } = this.spec;
-    this.now = this.place(s[trait]);
+  put(place) {
+    const { trait, write = (value) => ({ [trait]: value }) } = this.spec;
+    this.act(write(this.at(place), ...this.seen));
+  }
+
+  sync(s, d) {
+    const { trait, read = () => s[trait], format = (value) => number(value) } = this.spec;
+    this.seen = [s, d];
+    const value = read(s, d);
+    this.now = this.place(value);
     if (Number(this.input.value) !== this.now) this.input.value = this.now;
-    const words = format(s[trait], s);
+    const words = format(value, s);
     this.value.textContent = words;
     this.input.setAttribute("aria-valuetext", words);
     this.enable(this.input, s);
@@ -67,7 +75,7 @@ class Slider extends Control {
   turn(steps) {
     const next = this.now + steps * this.spec.step;
     this.now = Math.min(this.max, Math.max(this.min, next)); // two keys may come within one frame
-    this.act({ [this.trait]: this.at(this.now) });
+    this.put(this.now);
   }
 
   range() {

@@ -230,7 +230,7 @@ class View {
       this.equation.replaceChildren(...parts);
     }
     this.presets.forEach(({ button, state }) => {
-      button.setAttribute("aria-pressed", Object.entries(state).every(([name, value]) => s[name] === value));
+      button.setAttribute("aria-pressed", Object.entries(state).every(([name, value]) => String(s[name]) === String(value)));
     });
     if (!spec.guess) return;
     const guess = s[spec.guess.trait];

@@ -54,7 +54,7 @@ function drawKernel(p, s, d, view) {
   const top = largest([...d.kernel, ...d.heard.flatMap((value) => d.kernel.map((weight) => value * weight))]);
   const y = linear([-top, top], [p.height - 24, 12]);
   mark(p, x, t);
-  p.axis(y, { side: "left", at: 30, ticks: [0] });
+  p.axis(y, { side: "left", at: 30, ticks: [-top, 0, top], format: (value) => number(value, 2) });
   p.rule(30, y(0), x.to, y(0));
   p.line(weights.map((weight, i) => [x.centre(i), i <= t ? y(weight) : null]), { color: "delta", line: 1.25 });
   weights.forEach((weight, i) => i <= t && p.dot(x.centre(i), y(weight), { color: "delta", radius: 2.5 }));
@@ -161,7 +161,7 @@ const hand = { poles: "pair", re: -0.105, im: 0.785, c1: 0, c2: 1, delta: 1 };
 const real = (state) => state.poles === "real";
 
 export default liveFigure({
-  name: "three_views",
+  name: "three-views",
   traits: ["poles", "re", "im", "re2", "c1", "c2", "delta", "input", "u", "t", "guess"],
   compute: views,
   describe,

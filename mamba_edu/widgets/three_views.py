@@ -46,7 +46,7 @@ class ThreeViews(LiveFigure):
     0 to 23. guess: the reader's, the step at which |y| is largest, 0 to 23; -1 is none yet.
     """
 
-    name = "three_views"
+    name = "three-views"
     poles = Word("pair", ("pair", "real"))
     re = Number(-0.105, -2, 0)
     im = Number(0.785, 0, 3)

@@ -80,7 +80,8 @@ def test_what_a_hand_sets_python_accepts(cls, at):
     for state in sent:  # one after the other, as a kernel would hear of them
         news = {name: value for name, value in state.items() if value != known[name]}
         fig.set_state(news)
-        assert {name: getattr(fig, name) for name in news} == pytest.approx(news)
+        for name, value in news.items():
+            assert getattr(fig, name) == pytest.approx(value), name
         known = state
         met |= set(news)
     assert met == set(page.spec("spec.traits")), "a trait that no control reaches"

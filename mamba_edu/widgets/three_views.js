@@ -6,7 +6,7 @@ import { HIGHEST, STEPS, views } from "./views.js";
 
 const held = (value, [low, high]) => Math.min(high, Math.max(low, value));
 const largest = (values) => Math.max(...values.map(Math.abs)) || 1;
-const places = (p) => band(STEPS, [46, p.width - 8]);
+const places = (p) => band(STEPS, [52, p.width - 8]);
 const level = (value) => Math.round(4 * held(value, [-HIGHEST, HIGHEST])) / 4 + 0; // quarters; + 0 makes -0 a 0
 const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 
@@ -34,8 +34,8 @@ function drawInput(p, s, d, view) {
   const [x, t] = [places(p), marked(s, view)];
   const y = linear([-HIGHEST, HIGHEST], [p.height - 24, 14]);
   mark(p, x, t);
-  p.axis(y, { side: "left", at: 38, ticks: [-2, 0, 2] });
-  p.rule(38, y(0), x.to, y(0));
+  p.axis(y, { side: "left", at: 44, ticks: [-2, 0, 2] });
+  p.rule(44, y(0), x.to, y(0));
   p.stems(d.heard.map((value, i) => [x.centre(i), y(value)]), y(0), { color: "u", radius: 3 });
   stepsBelow(p, x, p.height - 5);
   const put = (px, py) => drawn(d, held(Math.floor((px - x.from) / x.size), [0, STEPS - 1]), level(y.invert(py)));
@@ -54,8 +54,8 @@ function drawKernel(p, s, d, view) {
   const top = largest([...d.kernel, ...d.heard.flatMap((value) => d.kernel.map((weight) => value * weight))]);
   const y = linear([-top, top], [p.height - 24, 12]);
   mark(p, x, t);
-  p.axis(y, { side: "left", at: 38, ticks: [-top, 0, top], format: (value) => number(value, 2) });
-  p.rule(38, y(0), x.to, y(0));
+  p.axis(y, { side: "left", at: 44, ticks: [-top, 0, top], format: (value) => number(value, 2) });
+  p.rule(44, y(0), x.to, y(0));
   p.line(weights.map((weight, i) => [x.centre(i), i <= t ? y(weight) : null]), { color: "delta", line: 1.25 });
   weights.forEach((weight, i) => i <= t && p.dot(x.centre(i), y(weight), { color: "delta", radius: 2.5 }));
   products.forEach((product, i) => {
@@ -85,7 +85,7 @@ function drawState(p, s, d, view) {
   const rows = band(2, [6, p.height - 24]);
   const top = largest(d.h.flat());
   p.cells([0, 1].map((i) => d.h.map((h) => h[i])), { x, y: rows, fill: (value) => signed(value, top) });
-  [0, 1].forEach((i) => p.text(38, rows.centre(i) + 4, `h${"₁₂"[i]}`, { color: "h", anchor: "end" }));
+  [0, 1].forEach((i) => p.text(44, rows.centre(i) + 4, `h${"₁₂"[i]}`, { color: "h", anchor: "end" }));
   p.outline(x.at(t), rows.from, x.size, rows.to - rows.from);
   if (t > 0) p.outline(x.at(t - 1), rows.from, x.size, rows.to - rows.from, { color: "muted", line: 1 });
   stepsBelow(p, x, p.height - 5);
@@ -100,7 +100,7 @@ function drawOutput(p, s, d, view) {
   const top = d.most || 1;
   const y = linear([-top, top], [p.height - 30, 22]);
   mark(p, x, t);
-  p.rule(38, y(0), x.to, y(0));
+  p.rule(44, y(0), x.to, y(0));
   stepsBelow(p, x, p.height - 5);
   if (!view.revealed) {
     const at = Math.max(0, s.guess);
@@ -111,7 +111,7 @@ function drawOutput(p, s, d, view) {
     point(p, x, (i) => `step ${i}`);
     return;
   }
-  p.axis(y, { side: "left", at: 38, ticks: [-top, 0, top], format: (value) => number(value, 2) });
+  p.axis(y, { side: "left", at: 44, ticks: [-top, 0, top], format: (value) => number(value, 2) });
   p.stems(d.recurrence.map((value, i) => [x.centre(i), y(value)]), y(0), { color: "y", radius: 2.5 });
   d.convolution.forEach((value, i) => p.add("circle", { cx: x.centre(i), cy: y(value), r: 5, style: "fill:none;stroke:var(--ss-delta);stroke-width:1.5" }));
   if (d.peak >= 0) p.text(x.centre(d.peak), d.recurrence[d.peak] > 0 ? 12 : p.height - 18, number(d.recurrence[d.peak]), { color: "y", weight: 600, halo: true, anchor: d.peak > 20 ? "end" : d.peak < 3 ? "start" : "middle" });

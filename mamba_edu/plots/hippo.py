@@ -57,10 +57,11 @@ def read_back(u, histories, xlabel="sample"):
         7.4, 2.5, f"A signal of {len(u):,} samples and what is read back. {words}.", 1, len(histories), sharey=True
     )
     limit = 1.25 * np.abs(u).max()
+    at = np.unique(np.linspace(0, len(u) - 1, 170).round().astype(int))  # a panel has no more pixels
     for ax, (title, history) in zip(np.ravel(axes), histories.items()):
-        ax.plot(u, color=LIGHT["u"], lw=2.6, alpha=0.45)
-        ax.plot(history, color=LIGHT["h"], lw=1.3)
-        ax.fill_between(np.arange(len(u)), np.abs(history - u) - limit, -limit, color=LIGHT["warn"], alpha=0.55, lw=0)
+        ax.plot(at, u[at], color=LIGHT["u"], lw=2.6, alpha=0.45)
+        ax.plot(at, history[at], color=LIGHT["h"], lw=1.3)
+        ax.fill_between(at, np.abs(history - u)[at] - limit, -limit, color=LIGHT["warn"], alpha=0.55, lw=0)
         ax.set(title=title, xlabel=xlabel, ylim=(-limit, limit), xlim=(0, len(u)))
         ax.set_xticks([0, len(u) // 2, len(u)])
     np.ravel(axes)[0].set_ylabel("u")
@@ -135,7 +136,7 @@ def losses_by_start(curves):
     figure, axes = new_figure(7.4, 2.8, f"Training loss in nats over the steps: {words}.")
     colours = dict(zip(smooth, [LIGHT["h"], LIGHT["y"], LIGHT["delta"], LIGHT["u"]]))
     for name, curve in smooth.items():
-        axes.plot(np.arange(len(curve)) + 19, curve, color=colours[name], lw=1.5)
+        axes.plot(np.arange(len(curve))[::3] + 19, curve[::3], color=colours[name], lw=1.5)
     steps = max(len(curve) for curve in smooth.values()) + 19
     axes.set(yscale="log", xlabel="step", ylabel="loss, nats", xlim=(0, 1.16 * steps))
     axes.set_xticks(range(0, steps + 1, 100))

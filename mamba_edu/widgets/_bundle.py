@@ -59,7 +59,18 @@ def code_only(source, name="source"):
     Same length, same line breaks; the code inside a template's ${...} stays. Raises BundleError where a template or a
     string doesn't end.
     """
-    out, open_braces, last, place = [], [], "", 0
+    pieces = _pieces(source, name)
+    return "".join(text if kind in ("word", "mark") else re.sub(r"[^\n]", " ", text) for kind, text in pieces)
+
+
+def without_comments(source, name="source"):
+    """`source` as a page needs it: comments are a third of the kit's weight. Raises what `code_only` raises."""
+    return "".join("" if kind == "space" and text[0] == "/" else text for kind, text in _pieces(source, name))
+
+
+def _pieces(source, name):
+    """(kind, text) of every piece of `source`, in order; kind is "space", "string", "regex", "word" or "mark"."""
+    open_braces, last, place = [], "", 0
     while place < len(source):
         match = _TOKEN.match(source, place)
         kind, text = match.lastgroup, match[0]
@@ -78,9 +89,8 @@ def code_only(source, name="source"):
         elif kind != "space":
             open_braces += ["{"] if text == "{" else []
             last = text if kind != "string" else "`"
-        out.append(text if kind in ("word", "mark") else re.sub(r"[^\n]", " ", text))
+        yield kind, text
         place += len(text)
-    return "".join(out)
 
 
 def top_level(code):
@@ -216,7 +226,7 @@ def kit_script(folder=FOLDER):
     if "mount" not in modules[-1].exports:
         raise BundleError(f"kit.js must export mount(page, figures), got {', '.join(modules[-1].exports)}")
     shared = ", ".join(f"{module.name}: ${module.name}" for module in modules)
-    return (
+    return without_comments(
         'globalThis.SelectiveState = (() => {\n"use strict";\n'
         + "".join(_function(module) for module in modules)
         + f"const modules = {{ {shared} }}, figures = {{}}, data = {{}};\n"
@@ -231,7 +241,7 @@ def figure_script(name, folder=FOLDER):
     modules = [module for module in _figure_modules(name, folder) if module.name not in shared]
     body = "".join(_function(module, shared) for module in modules)
     figure = f"${modules[-1].name}.$default"
-    return f'(() => {{\n"use strict";\n{body}SelectiveState.figures["{name}"] = {figure};\n}})();\n'
+    return without_comments(f'(() => {{\n"use strict";\n{body}SelectiveState.figures["{name}"] = {figure};\n}})();\n')
 
 
 @functools.cache

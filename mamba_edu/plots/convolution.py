@@ -107,7 +107,8 @@ def errors_over_time(size, errors):
     ends = {}
     for name, values in {"|y|": size, **errors}.items():
         values = np.maximum(values, floor)
-        axes.plot(values, ".", ms=2.5, color=colours[name])
+        shown = np.arange(len(values) - 1, -1, -4)  # every fourth, the last one too: a page has to stay light
+        axes.plot(shown, values[shown], ".", ms=2.5, color=colours[name])
         ends[name] = float(np.median(values))
     axes.set(yscale="log", xlabel="step", xlim=(0, 1.2 * len(size)))
     axes.set_xticks(range(0, len(size) + 1, len(size) // 4))

@@ -36,9 +36,11 @@ def curves_side_by_side(x, panels):
         f"{title}: {c.shape[1]} curves, between {c.min():.1f} and {c.max():.1f}" for title, c in panels.items()
     )
     figure, axes = new_figure(7.4, 2.7, f"Curves over the past, 0 its start, 1 now. {words}.", 1, len(panels))
+    at = np.unique(np.linspace(0, len(x) - 1, 120).round().astype(int))  # a panel has not many more pixels
+    x = np.asarray(x)
     for ax, (title, curves) in zip(np.ravel(axes), panels.items()):
         for i, curve in enumerate(curves.T):
-            ax.plot(x, curve, lw=1.4, color=SEQUENTIAL(0.25 + 0.7 * i / max(1, curves.shape[1] - 1)))
+            ax.plot(x[at], curve[at], lw=1.4, color=SEQUENTIAL(0.25 + 0.7 * i / max(1, curves.shape[1] - 1)))
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
         ax.set(title=title, xlabel="place in the past, s / t", xlim=(0, 1))
     return figure
@@ -57,7 +59,7 @@ def read_back(u, histories, xlabel="sample"):
         7.4, 2.5, f"A signal of {len(u):,} samples and what is read back. {words}.", 1, len(histories), sharey=True
     )
     limit = 1.25 * np.abs(u).max()
-    at = np.unique(np.linspace(0, len(u) - 1, 170).round().astype(int))  # a panel has no more pixels
+    at = np.unique(np.linspace(0, len(u) - 1, 90).round().astype(int))  # a panel has no more pixels
     for ax, (title, history) in zip(np.ravel(axes), histories.items()):
         ax.plot(at, u[at], color=LIGHT["u"], lw=2.6, alpha=0.45)
         ax.plot(at, history[at], color=LIGHT["h"], lw=1.3)
@@ -136,7 +138,7 @@ def losses_by_start(curves):
     figure, axes = new_figure(7.4, 2.8, f"Training loss in nats over the steps: {words}.")
     colours = dict(zip(smooth, [LIGHT["h"], LIGHT["y"], LIGHT["delta"], LIGHT["u"]]))
     for name, curve in smooth.items():
-        axes.plot(np.arange(len(curve))[::3] + 19, curve[::3], color=colours[name], lw=1.5)
+        axes.plot(np.arange(len(curve))[::6] + 19, curve[::6], color=colours[name], lw=1.5)
     steps = max(len(curve) for curve in smooth.values()) + 19
     axes.set(yscale="log", xlabel="step", ylabel="loss, nats", xlim=(0, 1.16 * steps))
     axes.set_xticks(range(0, steps + 1, 100))

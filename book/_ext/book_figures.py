@@ -22,7 +22,7 @@ _NO_MARKUP = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</m
 _ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _VIEWBOX = re.compile(r'viewBox="([-\d. ]+)"')
 _PLACES = re.compile(r'\s(?:d|x|y|x1|y1|x2|y2|cx|cy|points|transform|width|height)="[^"]*"')
-_DECIMALS = re.compile(r"(\.\d\d)\d+")
+_DECIMALS = re.compile(r"(\d*)(\.\d)(\d?)\d*")
 _COVER_STILL = re.compile(r'(<div class="live-still">)(<svg\b.*?</svg>)', re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 
@@ -38,11 +38,25 @@ def unique_ids(svg, prefix):
     return re.sub(r"""((?:href=["']|url\(["']?)#)([^"')]+)""", renamed, svg)
 
 
+def lean(svg):
+    """Without names that nothing refers to, turns by nothing and blanks, of which matplotlib writes hundreds."""
+    meant = set(re.findall(r"""(?:href=["']|url\(["']?)#([^"')]+)""", svg))
+    svg = re.sub(r'(<g\b[^>]*?) id="([^"]+)"', lambda m: m[0] if m[2] in meant else m[1], svg)
+    svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
+    svg = re.sub(r'(?<= d=")[^"]*', lambda m: re.sub(r"\s*([A-Za-z])\s*", r"\1", m[0]).strip(), svg)
+    return re.sub(r">\s*\n\s*<", "><", svg)
+
+
 def rounded(svg):
-    """Coordinates with two decimals where matplotlib writes six: a hundredth of a point can't be seen."""
+    """Coordinates with one decimal where matplotlib writes six: a tenth of a point can't be seen. Below 10, in the
+    shape of a small mark, a second one is kept."""
+
+    def kept(number):
+        whole, first, second = number.groups()
+        return whole + first + (second if len(whole) < 2 else "")
 
     def shorter(attribute):
-        return attribute[0] if "scale(" in attribute[0] else _DECIMALS.sub(r"\1", attribute[0])
+        return attribute[0] if "scale(" in attribute[0] else _DECIMALS.sub(kept, attribute[0])
 
     return _PLACES.sub(shorter, svg)
 
@@ -60,7 +74,7 @@ def themed_svg(svg, prefix):
     if not viewbox:
         raise ValueError("the figure has no viewBox, so it cannot follow the page's width")
     width, height = (float(part) for part in viewbox[1].split()[2:])
-    svg = rounded(unique_ids(follow_theme(svg), prefix))
+    svg = rounded(unique_ids(follow_theme(lean(svg)), prefix))
     svg = _TITLE.sub(lambda _: f'<title id="{prefix}title">{title[1].strip()}</title>', svg, count=1)
     # matplotlib counts in points, 4/3 of a pixel: its 11 pt stay 11 pt where there is room
     style = f"width:{width * 4 / 3:.0f}px;aspect-ratio:{width:g}/{height:g}"

@@ -64,8 +64,16 @@ def code_only(source, name="source"):
 
 
 def without_comments(source, name="source"):
-    """`source` as a page needs it: comments are a third of the kit's weight. Raises what `code_only` raises."""
-    return "".join("" if kind == "space" and text[0] == "/" else text for kind, text in _pieces(source, name))
+    """`source` as a page needs it: comments and indentation are a third of the kit. Raises what `code_only` raises."""
+    out, gap = [], ""
+    for kind, text in _pieces(source, name):
+        if kind == "space":
+            gap += text
+            continue
+        out.append("\n" if "\n" in gap else " " if gap else "")  # a line's end may end a statement, so it stays
+        out.append(text)
+        gap = ""
+    return "".join(out) + ("\n" if "\n" in gap else "")
 
 
 def _pieces(source, name):

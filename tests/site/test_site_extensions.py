@@ -133,11 +133,24 @@ def test_ids_and_their_references_are_renamed_together():
     assert 'href="#elsewhere"' in renamed
 
 
+def test_a_drawing_loses_names_that_nobody_calls_and_turns_by_nothing():
+    svg = '<g id="axes_1"><g id="a"/><use href="#a"/><g id="b" class="c"/><path clip-path="url(#d)"/><g id="d"/></g>'
+    assert book_figures.lean(svg) == svg.replace(' id="axes_1"', "").replace(' id="b"', "")
+    turned = '<text x="1" transform="rotate(-0 1.5 2)">0</text><text transform="rotate(-90 1 2)">y</text>'
+    path = '<g>\n  <path d="M 1.5 2 \nL -3 4 \nz\n"/>\n</g>'
+    assert book_figures.lean(path) == '<g><path d="M1.5 2L-3 4z"/></g>'
+    assert book_figures.lean(turned) == '<text x="1">0</text><text transform="rotate(-90 1 2)">y</text>'
+
+
 def test_coordinates_are_rounded_and_words_are_not():
-    svg = '<path id="p1.2345" d="M1.234567-0.987654L12 3.5"/><text x="1.23999">0.123456</text>'
+    svg = '<path id="p1.2345" d="M1.234567-0.987654L12 3.5L-123.4567 45.678"/><text x="1.23999">0.123456</text>'
     svg += '<g transform="scale(.12345)"/>'
     short = book_figures.rounded(svg)
-    assert 'd="M1.23-0.98L12 3.5"' in short and '<text x="1.23">0.123456</text>' in short and "scale(.12345)" in short
+    assert (
+        'd="M1.23-0.98L12 3.5L-123.4 45.6"' in short
+        and '<text x="1.23">0.123456</text>' in short
+        and "scale(.12345)" in short
+    )
     assert 'id="p1.2345"' in short
 
 

@@ -36,11 +36,9 @@ def curves_side_by_side(x, panels):
         f"{title}: {c.shape[1]} curves, between {c.min():.1f} and {c.max():.1f}" for title, c in panels.items()
     )
     figure, axes = new_figure(7.4, 2.7, f"Curves over the past, 0 its start, 1 now. {words}.", 1, len(panels))
-    at = np.unique(np.linspace(0, len(x) - 1, 120).round().astype(int))  # a panel has not many more pixels
-    x = np.asarray(x)
     for ax, (title, curves) in zip(np.ravel(axes), panels.items()):
         for i, curve in enumerate(curves.T):
-            ax.plot(x[at], curve[at], lw=1.4, color=SEQUENTIAL(0.25 + 0.7 * i / max(1, curves.shape[1] - 1)))
+            ax.plot(x, curve, lw=1.4, color=SEQUENTIAL(0.25 + 0.7 * i / max(1, curves.shape[1] - 1)))
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
         ax.set(title=title, xlabel="place in the past, s / t", xlim=(0, 1))
     return figure
@@ -59,7 +57,7 @@ def read_back(u, histories, xlabel="sample"):
         7.4, 2.5, f"A signal of {len(u):,} samples and what is read back. {words}.", 1, len(histories), sharey=True
     )
     limit = 1.25 * np.abs(u).max()
-    at = np.unique(np.linspace(0, len(u) - 1, 90).round().astype(int))  # a panel has no more pixels
+    at = np.unique(np.linspace(0, len(u) - 1, 60).round().astype(int))  # a panel has no more pixels
     for ax, (title, history) in zip(np.ravel(axes), histories.items()):
         ax.plot(at, u[at], color=LIGHT["u"], lw=2.6, alpha=0.45)
         ax.plot(at, history[at], color=LIGHT["h"], lw=1.3)
@@ -123,7 +121,7 @@ def digits_as_sequences(images, labels):
     alt = f"Handwritten digits, {words}, of 8 by 8 pixels, and under each its 64 pixels in a row as a signal."
     figure, axes = new_figure(7.4, 2.9, alt, 2, len(images), height_ratios=[1.5, 1])
     for (top, low), image in zip(axes.T, images):
-        top.pcolormesh(image.reshape(8, 8), cmap=SEQUENTIAL, vmin=0, vmax=1)
+        top.pcolormesh(np.ma.masked_equal(image.reshape(8, 8), 0), cmap=SEQUENTIAL.resampled(9), vmin=0, vmax=1)
         top.set(aspect="equal", ylim=(8, 0), xticks=[], yticks=[])
         low.plot(image, color=LIGHT["u"], lw=1.2)
         low.set(ylim=(0, 1.05), xlim=(0, 63), xticks=[0, 63], yticks=[], xlabel="pixel")
@@ -138,7 +136,7 @@ def losses_by_start(curves):
     figure, axes = new_figure(7.4, 2.8, f"Training loss in nats over the steps: {words}.")
     colours = dict(zip(smooth, [LIGHT["h"], LIGHT["y"], LIGHT["delta"], LIGHT["u"]]))
     for name, curve in smooth.items():
-        axes.plot(np.arange(len(curve))[::6] + 19, curve[::6], color=colours[name], lw=1.5)
+        axes.plot(np.arange(len(curve))[::16] + 19, curve[::16], color=colours[name], lw=1.5)
     steps = max(len(curve) for curve in smooth.values()) + 19
     axes.set(yscale="log", xlabel="step", ylabel="loss, nats", xlim=(0, 1.16 * steps))
     axes.set_xticks(range(0, steps + 1, 100))

@@ -103,7 +103,7 @@ export default liveFigure({
   guess: {
     trait: "guess",
     prompt: "Your guess: drag the marker, or choose",
-    options: () => Array.from({ length: LONGEST + 1 }, (_, k) => steps(k)),
+    options: (d) => Array.from({ length: d.l + 1 }, (_, k) => steps(k)),
     verdict,
   },
   panels: [

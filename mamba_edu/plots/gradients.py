@@ -25,7 +25,8 @@ def norms_back(norms, marks=(), floor=1e-8):
     top = max(10 * max(values.max() for values in curves.values()), 10)
     for words, at in marks.items():
         axes.axvline(at, color=LIGHT["hairline"], lw=1, zorder=0)
-        axes.text(at, 1.02, words, ha="center", va="bottom", fontsize=9, transform=axes.get_xaxis_transform())
+        place = {"ha": "center", "va": "bottom", "transform": axes.get_xaxis_transform()}
+        axes.text(at, 1.02, words, color=LIGHT["muted"], fontsize=9, **place)
     colours = dict(zip(curves, _COLOURS))
     for name, values in curves.items():
         axes.plot(values, color=colours[name])
@@ -51,8 +52,9 @@ def bridged(right, guess):
         at = np.arange(len(gaps)) + (k - (len(right) - 1) / 2) * width
         axes.bar(at, list(shares.values()), 0.9 * width, color=colour, label=name)
     axes.axhline(guess, color=LIGHT["muted"], lw=1, ls=(0, (4, 3)))
-    axes.text(-0.6, guess + 0.02, "a guess", fontsize=9, color=LIGHT["muted"])
+    axes.text(len(gaps) - 0.35, guess, "a guess", fontsize=9, va="center", color=LIGHT["muted"])
     axes.set_xticks(np.arange(len(gaps)), [f"{gap} steps" for gap in gaps])
-    axes.set(ylim=(0, 1.02), ylabel="right", xlim=(-0.62, len(gaps) - 0.4))
-    axes.legend(ncols=len(right), loc="lower left", bbox_to_anchor=(0, 1), fontsize=9, handlelength=1)
+    axes.set(ylim=(0, 1.02), xlabel="gap", ylabel="share right", xlim=(-0.62, len(gaps) - 0.4))
+    look = {"fontsize": 9, "handlelength": 1, "frameon": False, "labelcolor": LIGHT["ink"]}
+    axes.legend(ncols=len(right), loc="lower left", bbox_to_anchor=(0, 1), **look)
     return figure

@@ -1,12 +1,16 @@
-"""The graders' wrapper: a Result for whatever a reader hands in, never a traceback."""
+"""The graders' wrapper: a Result for whatever a reader hands in, never a traceback; what an answer has to be."""
 
+import math
+from fractions import Fraction
 from importlib import import_module
 
 import pytest
+import torch
 
 from mamba_edu import checks
 from mamba_edu.checks import Result, grader
-from mamba_edu.checks._result import expect
+from mamba_edu.checks._answers import expect_number, expect_values
+from mamba_edu.checks._result import Wrong, expect
 
 
 @grader
@@ -112,3 +116,55 @@ def test_no_chapter_hides_anothers_grader():
 def test_an_unknown_grader_is_an_attribute_error():
     with pytest.raises(AttributeError, match="check_nothing"):
         checks.check_nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.0, Fraction(6, 2), torch.tensor(3), torch.tensor([[3.0]]), torch.tensor(3.0, requires_grad=True)]
+)
+def test_a_number_of_any_kind_is_a_float(value):
+    got = expect_number(value, "the rate")
+    assert type(got) is float and got == 3
+
+
+NO_NUMBERS = [
+    ("3", "the rate should be a number, yours is str"),
+    (None, "the rate should be a number, yours is NoneType"),
+    (True, "the rate should be a number, yours is bool"),
+    (torch.tensor(True), "the rate should be a number, yours is a tensor of shape ()"),
+    (torch.zeros(2, 3), "the rate should be a number, yours is a tensor of shape (2, 3)"),
+    (1j, "the rate should be a real number, yours is complex"),
+    (torch.tensor(1 + 0j), "the rate should be a real number, yours is complex"),
+    (math.nan, "the rate should be finite, yours is nan"),
+    (torch.tensor(-math.inf), "the rate should be finite, yours is -inf"),
+]
+
+
+@pytest.mark.parametrize("value, hint", NO_NUMBERS, ids=[hint[16:] for _, hint in NO_NUMBERS])
+def test_what_is_no_number_is_told(value, hint):
+    with pytest.raises(Wrong) as told:
+        expect_number(value, "the rate")
+    assert str(told.value) == hint
+
+
+def test_values_come_in_double_precision_and_without_their_graph():
+    got = expect_values(torch.ones(2, 3, requires_grad=True), (2, 3), "A")
+    assert got.dtype == torch.float64 and not got.requires_grad and got.sum() == 6
+    for dtype in (torch.float32, torch.complex64):
+        assert expect_values(torch.ones(2, dtype=dtype), (2,), "A", complex_too=True).dtype == torch.complex128
+
+
+NO_VALUES = [
+    ([1.0, 2.0], "A should be a tensor, yours is list"),
+    (torch.ones(3), "A should have shape (2,), yours has (3,)"),
+    (torch.ones(2) + 0j, "A should be real, yours is torch.complex64"),
+    (torch.ones(2).long(), "A should be floating point, yours is torch.int64"),
+    (torch.ones(2) > 0, "A should be floating point, yours is torch.bool"),
+    (torch.tensor([1.0, math.nan]), "A should be finite, yours has an infinity or a NaN"),
+]
+
+
+@pytest.mark.parametrize("got, hint", NO_VALUES, ids=[hint[9:] for _, hint in NO_VALUES])
+def test_what_is_no_such_tensor_is_told(got, hint):
+    with pytest.raises(Wrong) as told:
+        expect_values(got, (2,), "A")
+    assert str(told.value) == hint

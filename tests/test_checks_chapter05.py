@@ -129,7 +129,7 @@ WRONG = [
     ("step_range", of_range(high=1.5), "turns 4.71 a step"),
     ("step_range", lambda l, n: steps(l, n)[0], "the pair"),
     ("step_range", of_range(low=-1), "positive"),
-    ("step_range", of_range(high=math.nan), "positive"),
+    ("step_range", of_range(high=math.nan), "dt_max should be finite"),
     ("step_range", lambda l, n: ("a", 1), "should be a number"),
     ("mean_and_tilt", hippo_legs(2), "sqrt(3)"),
     ("mean_and_tilt", tilt([[-1.0, 0], [-1, -2]], (1, 3**0.5)), "sqrt(3)"),

@@ -55,7 +55,7 @@ WRONG = [
     ("step_for_memory", lambda kept, steps, A: (1 - kept) / (steps * -A), "leave 0.905, not 0.9"),
     ("step_for_memory", lambda kept, steps, A: math.nan, "finite"),
     ("step_for_memory", lambda kept, steps, A: True, "should be a number"),
-    ("step_for_memory", lambda kept, steps, A: 1j, "should be a number"),
+    ("step_for_memory", lambda kept, steps, A: 1j, "real number"),
     ("gate", lambda r, n: torch.sigmoid(-r) ** n, "what is kept, 1 - g"),
     ("gate", lambda r, n: torch.sigmoid(r), "where is n"),
     ("gate", lambda r, n: torch.sigmoid(r) ** n, "raised to the power"),

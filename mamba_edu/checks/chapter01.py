@@ -1,16 +1,10 @@
 """Graders of chapter 1: a shared cache, where it meets a state, a reader of two bits, the past's share, the least."""
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 
+from ._answers import expect_number
 from ._result import expect, grader
-
-
-def _expect_number(value, what):
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    expect(number, f"{what} should be a number, yours is {type(value).__name__}")
-    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
-    return float(value)
 
 
 def _near(got, wanted):
@@ -27,7 +21,7 @@ def _expect_none(got, mistakes):
 def check_shared_cache(cache):
     """`cache(l, n_layer, d_model, n_head, n_kv_head, bytes_each)`: bytes kept where heads share keys and values."""
     for l, n_layer, d_model, n_head, n_kv_head, size in ((1000, 32, 3840, 30, 6, 4), (7, 3, 60, 6, 2, 2)):
-        got = _expect_number(cache(l, n_layer, d_model, n_head, n_kv_head, size), "the number of bytes")
+        got = expect_number(cache(l, n_layer, d_model, n_head, n_kv_head, size), "the number of bytes")
         whole = 2 * l * n_layer * d_model * size
         wanted = whole * n_kv_head / n_head
         mistakes = [
@@ -50,7 +44,7 @@ def check_shared_cache(cache):
 def check_cache_meets_state(meeting):
     """`meeting(d_state, d_conv, expand, blocks)`: tokens at which a cache is as large as the state of Mamba blocks."""
     for d_state, d_conv, expand, blocks in ((16, 4, 3, 2), (64, 3, 2, 5), (16, 4, 2, 1)):
-        got = _expect_number(meeting(d_state, d_conv, expand, blocks), "the number of tokens")
+        got = expect_number(meeting(d_state, d_conv, expand, blocks), "the number of tokens")
         wanted = blocks * expand * (d_state + d_conv - 1) / 2
         mistakes = [
             (2 * wanted, "the cache keeps a key and a value of each token"),
@@ -120,7 +114,7 @@ def _say_what(read, right):
 def check_past_share(length):
     """`length(share, d_model)`: the token for which the cache takes `share` of an attention layer's operations."""
     for share, d in ((0.9, 768), (0.25, 100), (0.5, 768)):
-        got = _expect_number(length(share, d), "the number of tokens")
+        got = expect_number(length(share, d), "the number of tokens")
         wanted = 2 * d * share / (1 - share)
         mistakes = [
             (2 * d * (1 - share) / share, "that leaves `share` to the weights"),
@@ -141,7 +135,7 @@ def check_past_share(length):
 def check_least_numbers(numbers):
     """`numbers(l, alphabet, bits)`: the fewest numbers of `bits` bits that tell all texts of l tokens apart."""
     for l, alphabet, bits in ((83, 256, 32), (32, 256, 32), (1000, 27, 16), (5, 2, 8), (10_000, 256, 1)):
-        got = _expect_number(numbers(l, alphabet, bits), "the answer")
+        got = expect_number(numbers(l, alphabet, bits), "the answer")
         expect(got == int(got), f"numbers come whole, yours is {got:g}")
         states, texts = l * math.log2(alphabet) / bits, f"{alphabet}^{l} texts"
         wanted = math.ceil(states - 1e-9)

@@ -1,28 +1,11 @@
 """Graders of chapter 2: a gradient by hand, a radius, a matrix that keeps lengths, a forget gate, a reach."""
 
 import math
-from numbers import Real
 
 import torch
 
+from ._answers import expect_number, expect_values
 from ._result import expect, grader
-
-
-def _number(value, what):
-    scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    expect(number or scalar, f"{what} should be a number, yours is {type(value).__name__}")
-    value = float(value)
-    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
-    return value
-
-
-def _matrix(got, shape, what):
-    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
-    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
-    expect(got.is_floating_point(), f"{what} should be floating point, yours is {got.dtype}")
-    expect(bool(torch.isfinite(got).all()), f"{what} should be finite, yours has an infinity or a NaN")
-    return got.detach().double()
 
 
 def _near(got, wanted, tolerance=1e-6):
@@ -39,7 +22,7 @@ def check_gradient_by_hand(gradient):
             h = torch.tanh(weight * h + x_t)
             states.append(h.item())
         (wanted,) = torch.autograd.grad(h, weight) if len(x) > 1 else (torch.zeros(()),)
-        got, wanted = _number(gradient(w, list(x)), "the gradient"), wanted.item()
+        got, wanted = expect_number(gradient(w, list(x)), "the gradient"), wanted.item()
         slopes = [1 - h * h for h in states[1:]]
         last = slopes[-1] * states[-2]
         linear = sum(states[t] * w ** (len(x) - 1 - t) for t in range(len(x)))
@@ -62,7 +45,7 @@ def check_radius_set(rescale):
     shear = torch.tensor([[0.5, 10.0], [0.0, 0.4]], dtype=torch.float64)
     for W, radius in ((shear, 0.9), (turning, 0.5), (torch.randn(6, 6, generator=generator, dtype=torch.float64), 1.0)):
         before = W.clone()
-        got = _matrix(rescale(W, radius), W.shape, "the matrix")
+        got = expect_values(rescale(W, radius), W.shape, "the matrix")
         expect(torch.equal(W, before), "W itself was changed: return a new matrix")
         found = torch.linalg.eigvals(got).abs().max().item()
         norm = torch.linalg.matrix_norm(got, 2).item()
@@ -79,7 +62,7 @@ def check_radius_set(rescale):
 def check_keeps_lengths(matrix):
     """`matrix(n) -> W` (n, n) whose products neither shrink nor stretch any state, and that mixes all numbers."""
     for n in (2, 5, 32):
-        W = _matrix(matrix(n), (n, n), "the matrix")
+        W = expect_values(matrix(n), (n, n), "the matrix")
         values = torch.linalg.svdvals(W)
         low, high = values.min().item(), values.max().item()
         radius = torch.linalg.eigvals(W).abs().max().item()
@@ -96,7 +79,7 @@ def check_keeps_lengths(matrix):
 def check_forget_bias(bias):
     """`bias(share, steps) -> float`: the forget gate's bias that alone keeps `share` of the cell over `steps` steps."""
     for share, steps in ((0.5, 13), (0.5, 100), (0.9, 1000), (0.01, 3)):
-        got = _number(bias(share, steps), "the bias")
+        got = expect_number(bias(share, steps), "the bias")
         kept = share ** (1 / steps)
         wanted = math.log(kept / (1 - kept))
         expect(not _near(got, kept), "that is the gate, f: the bias is what goes into the sigmoid")

@@ -1,28 +1,11 @@
 """Graders of chapter 3: a half-life, the bilinear rule, the largest Euler step, a hand that turns, exact slopes."""
 
 import math
-from numbers import Real
 
 import torch
 
+from ._answers import expect_number, expect_values
 from ._result import expect, grader
-
-
-def _expect_number(value, what):
-    scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    expect(number or scalar, f"{what} should be a real number, yours is {type(value).__name__}")
-    value = float(value)
-    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
-    return value
-
-
-def _expect_matrix(got, shape, what):
-    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
-    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
-    expect(got.is_floating_point(), f"{what} should be real and floating point, yours is {got.dtype}")
-    expect(bool(torch.isfinite(got).all()), f"{what} should be finite, yours has an infinity or a NaN")
-    return got.detach().double()
 
 
 def _near(got, wanted):
@@ -37,7 +20,7 @@ def _same(got, wanted):
 def check_half_life_rate(rate):
     """`rate(steps, delta) -> A`: half of the state is left after `steps` steps of length `delta`."""
     for steps, delta in ((32, 1.0), (13, 0.01), (1, 5.0)):
-        got, wanted = _expect_number(rate(steps, delta), "the rate"), -math.log(2) / (steps * delta)
+        got, wanted = expect_number(rate(steps, delta), "the rate"), -math.log(2) / (steps * delta)
         expect(not _near(got, -wanted), "a positive rate doubles the state: what leaks has a negative one")
         expect(not _near(got, wanted / math.log(2)), "that leaves 1/e, or 0.37: for a half the logarithm of 2 goes in")
         expect(delta == 1 or not _near(got, wanted * delta), f"a step lasts {delta:g} s: a rate is per second")
@@ -63,8 +46,8 @@ def check_bilinear_rule(rule):
         one, half = torch.eye(n, dtype=A.dtype), delta * A / 2
         got = rule(delta, A.clone(), B.clone())
         expect(isinstance(got, (tuple, list)) and len(got) == 2, "return the pair A_bar, B_bar")
-        A_bar = _expect_matrix(got[0], (n, n), "A_bar")
-        B_bar = _expect_matrix(got[1], (n, 1), "B_bar")
+        A_bar = expect_values(got[0], (n, n), "A_bar")
+        B_bar = expect_values(got[1], (n, 1), "B_bar")
         entries = (1 + half) / (1 - half)
         expect(not _same(A_bar, entries), "you divide entry by entry: 1 is the identity matrix, and division a solve")
         expect(not _same(A_bar, (one + half) / (one - half)), "1 is the identity, but you divide entry by entry")
@@ -103,7 +86,7 @@ def check_largest_euler_step(largest):
     for name, (A, wanted) in _MATRICES.items():
         A = torch.tensor(A, dtype=torch.float64)
         rates = torch.linalg.eigvals(A)
-        got = _expect_number(largest(A.clone()), f"the step for {name}")
+        got = expect_number(largest(A.clone()), f"the step for {name}")
         if wanted > 0 and abs(got - wanted) > 1e-6 * wanted:
             steps = -2 * rates.real / rates.abs() ** 2
             mistakes = [
@@ -128,7 +111,7 @@ def check_largest_euler_step(largest):
 def check_oscillator(hand):
     """`hand(period, half_life) -> A`, real (2, 2): one turn in `period`, half of the length gone in `half_life`."""
     for period, half_life in ((8.0, 6.0), (0.5, 20.0), (3.0, 1.0)):
-        A = _expect_matrix(hand(period, half_life), (2, 2), "A")
+        A = expect_values(hand(period, half_life), (2, 2), "A")
         alpha, omega = math.log(2) / half_life, 2 * math.pi / period
         rate = max(torch.linalg.eigvals(A).tolist(), key=lambda value: value.imag)
         here = f"for a period of {period:g} s and a half-life of {half_life:g} s your eigenvalue is {rate:.3f}"
@@ -149,7 +132,7 @@ def check_ramp_rule(rule):
     for delta, A in ((0.5, -1.0), (0.1, -3.0), (2.0, -2.0)):
         got = rule(delta, A)
         expect(isinstance(got, (tuple, list)) and len(got) == 3, "return three numbers, A_bar, beta and gamma")
-        kept, beta, gamma = (_expect_number(value, name) for name, value in zip(("A_bar", "beta", "gamma"), got))
+        kept, beta, gamma = (expect_number(value, name) for name, value in zip(("A_bar", "beta", "gamma"), got))
         exact, both = math.exp(delta * A), math.expm1(delta * A) / A
         new = (both - delta) / (delta * A)
         expect(_near(kept, exact), f"what is kept has nothing to do with the input: e^(delta A), {exact:.4g}")

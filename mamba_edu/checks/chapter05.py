@@ -5,16 +5,8 @@ import math
 import torch
 
 from ..hippo import hippo_legs, legs_basis, s4d_lin
+from ._answers import expect_number, expect_values
 from ._result import expect, grader
-
-
-def _expect_values(got, shape, what, complex_too=False):
-    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
-    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
-    expect(complex_too or not got.is_complex(), f"{what} should be real, yours is {got.dtype}")
-    expect(got.is_complex() or got.is_floating_point(), f"{what} should be floating point, yours is {got.dtype}")
-    expect(bool(torch.isfinite(got).all()), f"{what} should be finite, yours has an infinity or a NaN")
-    return got.detach().to(torch.complex128 if complex_too else torch.float64)
 
 
 def _same(got, wanted):
@@ -36,7 +28,7 @@ def check_past_from_coefficients(past):
     for n in (3, 1, 2):
         c = _random(n, seed=n)
         wanted = legs_basis(n, x) @ c
-        got = _expect_values(past(c.clone(), x.clone()), (13,), "the past")
+        got = expect_values(past(c.clone(), x.clone()), (13,), "the past")
         if _same(got, wanted):
             continue
         roots = torch.sqrt(2 * torch.arange(n, dtype=torch.float64) + 1)
@@ -58,7 +50,7 @@ def check_cauchy_sum(cauchy):
     for n, m in ((3, 5), (4, 4), (1, 7)):
         w, rates, g = (_random(s, seed=s + k, dtype=torch.complex128) for k, s in enumerate((n, n, m)))
         wanted = (w / (g[:, None] - rates)).sum(1)
-        got = _expect_values(cauchy(w.clone(), rates.clone(), g.clone()), (m,), "the sums", complex_too=True)
+        got = expect_values(cauchy(w.clone(), rates.clone(), g.clone()), (m,), "the sums", complex_too=True)
         if _same(got, wanted):
             continue
         expect(not _same(got, -wanted), "the sign: g minus the rate")
@@ -88,7 +80,7 @@ def check_mended_kernel(kernel):
         sums = (C * B_bar) @ powers  # (l + 1)
         wanted = 2 * sums.real[:l]
         given = kernel(rates.clone(), B.clone(), C.clone(), delta, l)
-        got = _expect_values(given, (l,), "the kernel")
+        got = expect_values(given, (l,), "the kernel")
         if _same(got, wanted):
             continue
         late = 2 * sums.real[1:]
@@ -113,12 +105,8 @@ def check_step_range(steps):
     for l, n in ((1000, 64), (64, 32), (16_000, 256)):
         got = steps(l, n)
         expect(isinstance(got, (tuple, list)) and len(got) == 2, "return the pair dt_min, dt_max")
-        for name, value in zip(("dt_min", "dt_max"), got):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
-            expect(number or scalar, f"{name} should be a number, yours is {type(value).__name__}")
-            expect(math.isfinite(float(value)) and float(value) > 0, f"{name} should be positive, yours is {value}")
-        low, high = (float(value) for value in got)
+        low, high = (expect_number(value, name) for name, value in zip(("dt_min", "dt_max"), got))
+        expect(low > 0 and high > 0, f"steps are positive, yours are {low:.3g} and {high:.3g}")
         near = lambda a, b: abs(a - b) <= 1e-6 * b  # noqa: E731
         here = f"l = {l}, n = {n}"
         right = 2 * math.log(2) / l
@@ -148,9 +136,9 @@ def check_mean_and_tilt(system):
     expect(isinstance(system, (tuple, list)) and len(system) == 2, "give the pair A, B")
     made = [torch.tensor(x, dtype=torch.float64) if isinstance(x, (list, tuple)) else x for x in system]
     made = [x.double() if isinstance(x, torch.Tensor) and not x.is_complex() else x for x in made]
-    A = _expect_values(made[0], (2, 2), "A")
+    A = expect_values(made[0], (2, 2), "A")
     flat = isinstance(made[1], torch.Tensor) and made[1].shape == (2,)
-    B = _expect_values(made[1][:, None] if flat else made[1], (2, 1), "B")
+    B = expect_values(made[1][:, None] if flat else made[1], (2, 1), "B")
     A, B = A.tolist(), B[:, 0].tolist()
     legs_A, legs_B = hippo_legs(2)
     near = lambda a, b: abs(a - b) < 1e-6  # noqa: E731

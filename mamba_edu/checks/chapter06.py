@@ -1,28 +1,11 @@
 """Graders of chapter 6: a step for a memory, the gate, a test for time invariance, a rule by hand, exact ZOH for B."""
 
 import math
-from numbers import Real
 
 import torch
 
+from ._answers import expect_number, expect_values
 from ._result import expect, grader
-
-
-def _expect_number(value, what):
-    scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    expect(number or scalar, f"{what} should be a number, yours is {type(value).__name__}")
-    value = float(value)
-    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
-    return value
-
-
-def _expect_values(got, shape, what):
-    expect(isinstance(got, torch.Tensor), f"{what} should be a tensor, yours is {type(got).__name__}")
-    expect(tuple(got.shape) == tuple(shape), f"{what} should have shape {tuple(shape)}, yours has {tuple(got.shape)}")
-    expect(got.is_floating_point(), f"{what} should be floating point, yours is {got.dtype}")
-    expect(bool(torch.isfinite(got).all()), f"{what} should be finite, yours has an infinity or a NaN")
-    return got.double()
 
 
 def _near(got, wanted):
@@ -33,7 +16,7 @@ def _near(got, wanted):
 def check_step_for_memory(delta):
     """`delta(kept, steps, A) -> float`: the step at which exp(delta A), applied `steps` times, leaves `kept`."""
     for kept, steps, A in ((0.9, 13, -1.0), (0.5, 100, -4.0), (0.01, 1, -16.0)):
-        got, wanted = _expect_number(delta(kept, steps, A), "the step"), math.log(kept) / (steps * A)
+        got, wanted = expect_number(delta(kept, steps, A), "the step"), math.log(kept) / (steps * A)
         expect(got > 0, f"a step is positive, yours is {got:.4g}: A is negative, and so is the logarithm of {kept}")
         expect(steps == 1 or not _near(got, wanted * steps), f"{steps} steps pass, each of them keeps its share")
         expect(A == -1 or not _near(got, wanted * -A), f"the rate is {A:g}: a faster rate needs a shorter step")
@@ -48,7 +31,7 @@ def check_gate(gate):
     """`gate(r, n) -> g` in h = (1 - g) h + g u, for delta = softplus(r), A = -n and B = n by zero-order hold."""
     r = torch.linspace(-12, 30, 85, dtype=torch.float64)
     for n in (1, 2, 5, 16):
-        g, kept = _expect_values(gate(r.clone(), n), r.shape, "the gate"), torch.sigmoid(-r) ** n
+        g, kept = expect_values(gate(r.clone(), n), r.shape, "the gate"), torch.sigmoid(-r) ** n
         off = (g - (1 - kept)).abs().max()
         if off <= 1e-7:  # an answer may take softplus, which is rounded for large r
             continue
@@ -139,7 +122,7 @@ def _follow(text, steps):
 @grader
 def check_bracket_rule(rule):
     """`rule(byte) -> delta`, byte 0 ... 255: above 0.5 from `[[` to the name's last byte, below 0 after `]]`."""
-    steps = [_expect_number(rule(byte), f"the step of byte {byte}") for byte in range(256)]
+    steps = [expect_number(rule(byte), f"the step of byte {byte}") for byte in range(256)]
     wrong = next((byte for byte, step in enumerate(steps) if step <= 0), None)
     expect(wrong is None, f"a step is positive, for byte {wrong} yours is {steps[wrong or 0]:g}")
     expect(max(steps) > min(steps), "one step for all bytes: then nothing can be kept longer than anything else")
@@ -164,7 +147,7 @@ def check_zoh_write(write):
     got = write(delta.clone(), A.clone(), B.clone())
     expect(isinstance(got, torch.Tensor), f"return a tensor, yours is {type(got).__name__}")
     expect(got.shape != wanted.shape or not torch.isnan(got[:, 2]).any(), "where A is 0 you divide 0 by 0")
-    got = _expect_values(got, wanted.shape, "what is written")
+    got = expect_values(got, wanted.shape, "what is written")
     off = (got - wanted).abs() / wanted.abs()
     expect((got - delta * B).abs().max() > 1e-9, "that is Mamba's delta B: exact is the other one")
     ordinary = off[:, [0, 1, 4]].max()

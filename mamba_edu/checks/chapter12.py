@@ -1,20 +1,12 @@
 """Graders of chapter 12: bits per character, a perplexity's base, a leak, a masked loss, a price by counts."""
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 
 import torch
 
+from ._answers import expect_number
 from ._result import expect, grader
-
-
-def _expect_number(value, what):
-    scalar = isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex()
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    expect(number or scalar, f"{what} should be a number, yours is {type(value).__name__}")
-    value = float(value.detach() if scalar else value)
-    expect(math.isfinite(value), f"{what} should be finite, yours is {value}")
-    return value
 
 
 def _near(got, wanted, rounding=1e-6):
@@ -29,7 +21,7 @@ def check_bits_per_character(bits_per_character):
     """`bits_per_character(bits_per_byte, text) -> float` for `text`, bytes of UTF-8, every byte of it scored."""
     for each, text in zip((2.0, 2.81, 1.1, 3.0, 0.5), _TEXTS):
         data = text.encode("utf-8")
-        got, n, characters = _expect_number(bits_per_character(each, data), "the score"), len(data), len(text)
+        got, n, characters = expect_number(bits_per_character(each, data), "the score"), len(data), len(text)
         wanted = each * n / characters
         if _near(got, wanted):
             continue
@@ -49,7 +41,7 @@ def check_perplexity_repaired(repaired):
         answer = repaired(reported)
         pair = isinstance(answer, (tuple, list)) and len(answer) == 2
         expect(pair, "return two numbers: (bits per byte, perplexity)")
-        got = _expect_number(answer[0], "bits per byte"), _expect_number(answer[1], "the perplexity")
+        got = expect_number(answer[0], "bits per byte"), expect_number(answer[1], "the perplexity")
         if _near(got[0], bits) and _near(got[1], 2**bits):
             continue
         loss = math.log2(reported)
@@ -115,7 +107,7 @@ def check_masked_loss(masked_loss):
     losses = _losses(logits, targets)
     wanted = float(losses[mask].mean())
     rows = [float(row[real].mean()) for row, real in zip(losses, mask)]
-    got = _expect_number(masked_loss(logits.clone(), targets.clone(), mask.clone()), "the loss")
+    got = expect_number(masked_loss(logits.clone(), targets.clone(), mask.clone()), "the loss")
     expect(not _near(got, float(losses.mean())), "the mask plays no part in it: padding is scored, too")
     expect(
         not _near(got, float((losses * mask).mean())), "the padding is zero now, and still counted: 8 are real, not 15"
@@ -134,13 +126,13 @@ def _check_padding_is_never_read(masked_loss, logits, targets, mask, wanted):
     loss = masked_loss(spoilt, targets.clone(), mask.clone())
     finite = bool(torch.isfinite(torch.as_tensor(loss)).all())
     expect(finite, "a NaN in the padding came through: NaN times 0 is NaN, so leave it out instead of multiplying")
-    expect(_near(_expect_number(loss, "the loss"), wanted), "what the padding holds has changed the loss")
+    expect(_near(expect_number(loss, "the loss"), wanted), "what the padding holds has changed the loss")
     expect(isinstance(loss, torch.Tensor) and loss.requires_grad, "return a tensor, through which gradients flow")
     loss.backward()
     flows = spoilt.grad is not None and bool(torch.isfinite(spoilt.grad).all()) and bool(spoilt.grad[mask].any())
     expect(flows, "the gradient is not finite: choose the real places before the softmax")
     none = targets.masked_fill(~mask, -1)
-    got = _expect_number(masked_loss(logits.clone(), none, mask.clone()), "the loss")
+    got = expect_number(masked_loss(logits.clone(), none, mask.clone()), "the loss")
     expect(_near(got, wanted), "where the target of a padded place is -1 the loss changes")
 
 
@@ -158,7 +150,7 @@ _COUNTS = [
 def check_price_by_counts(price):
     """`price(counts, byte, shorter) -> bits` by Witten and Bell; counts: {byte: how often it followed the context}."""
     for counts, byte, shorter in _COUNTS:
-        got = _expect_number(price(dict(counts), byte, shorter), "the price")
+        got = expect_number(price(dict(counts), byte, shorter), "the price")
         n, t, c = sum(counts.values()), len(counts), counts.get(byte, 0)
         wanted = -math.log2((c + t * shorter) / (n + t) if n else shorter)
         if _near(got, wanted):

@@ -116,19 +116,3 @@ def test_right_answers_pass(name, answer):
 def test_each_mistake_gets_its_own_hint(name, answer, hint):
     result = getattr(checks, f"check_{name}")(answer)
     assert not result.passed and re.search(hint, result.hint), result.hint
-
-
-@pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("answer", [3, "text", [], lambda: 1, lambda *a: 1 / 0, lambda *a: torch.ones(3) > 0, object()])
-def test_anything_else_is_wrong_and_raises_nothing(name, answer):
-    result = getattr(checks, f"check_{name}")(answer)
-    assert not result.passed and result.hint
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_not_answered_yet(name):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    for answer in (stub, None):
-        assert getattr(checks, f"check_{name}")(answer).hint == "not answered yet"

@@ -23,26 +23,16 @@ SMALL = "--pocket --d-model 128 --n-layer 4 --batch-size 8 --seqlen 256 --steps 
 LARGE = "--pocket --d-model 512 --n-layer 8 --batch-size 32 --seqlen 512 --precision bfloat16 --eval-every 0"
 CLOSE = 1e-6
 
-# The command, every step of it in the log instead of every tenth.
-EVERY_STEP = """
-import sys
-from dataclasses import replace
-from mamba_edu.training import flags
-of, flags.settings_of = flags.settings_of, lambda args: replace(of(args), log_every=1)
-from mamba_edu.train import main
-main(sys.argv[1:])
-"""
-
 
 def train(flags, processes, device, folder):
     """Train in one process or in several; return the loss of each step, the last validation's, and the steps' rows."""
-    launch = [sys.executable]
+    launch = [sys.executable, "-m"]
     if processes > 1:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--no-python"]
-        launch = [sys.executable, *torchrun, sys.executable]
-    asked = [*flags.split(), "--device", device, "--out", str(folder)]
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+        launch = [sys.executable, *torchrun]
+    asked = [*flags.split(), "--log-every", "1", "--device", device, "--out", str(folder)]
     ours = {name: value for name, value in os.environ.items() if name != "MAMBA_EDU_DATA"}
-    done = subprocess.run([*launch, "-c", EVERY_STEP, *asked], capture_output=True, text=True, check=False, env=ours)
+    done = subprocess.run([*launch, "mamba_edu.train", *asked], capture_output=True, text=True, check=False, env=ours)
     if done.returncode:
         sys.exit(done.stderr[-3000:])
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

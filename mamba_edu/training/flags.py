@@ -9,7 +9,8 @@ from mamba_edu.training.settings import TrainSettings
 _DEFAULT_STEPS = 2000
 _MODEL = ("d_model", "n_layer", "d_state", "d_conv", "expand", "dropout")
 _SETTINGS = ("minutes", "seqlen", "batch_size", "accumulate", "carry_state", "precision", "lr", "min_lr", "warmup")
-_SETTINGS += ("weight_decay", "clip", "seed", "eval_every", "eval_bytes", "eval_seqlen", "patience", "save_every")
+_SETTINGS += ("weight_decay", "clip", "seed", "eval_every", "eval_bytes", "eval_seqlen", "patience")
+_SETTINGS += ("save_every", "log_every")
 
 
 _DESCRIPTION = """\
@@ -181,6 +182,13 @@ def _add_output_flags(parser):
         default=TrainSettings(steps=1).save_every,
         metavar="N",
         help="steps between checkpoints beside those of the quick looks; 0: none",
+    )
+    group.add_argument(
+        "--log-every",
+        type=int,
+        default=TrainSettings(steps=1).log_every,
+        metavar="N",
+        help="steps averaged into one row of log.jsonl",
     )
     group.add_argument(
         "--record", type=Path, metavar="FILE", help="gets scores, curve and circumstances as JSON (default: no record)"

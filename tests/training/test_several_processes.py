@@ -9,6 +9,7 @@ import pytest
 from trained import SMALL, rows, run, tensors, text_file, timeless
 
 FLAGS = ["--steps", "20", "--eval-every", "10", "--batch-size", "8"]
+EVERY_STEP = [*FLAGS, "--log-every", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +21,9 @@ def text(tmp_path_factory):
 def alone(text, tmp_path_factory):
     """A run of one process that logs every step."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    done = run("--data", text, *SMALL, *FLAGS, "--out", out, before=EVERY_STEP)
+    done = run("--data", text, *SMALL, *EVERY_STEP, "--out", out)
     assert done.returncode == 0, done.stderr
     return out, done.stdout
-
-
-EVERY_STEP = """
-from mamba_edu.training import flags
-from dataclasses import replace
-of, flags.settings_of = flags.settings_of, lambda args: replace(of(args), log_every=1)
-"""
 
 
 def losses(out):
@@ -45,8 +39,8 @@ def test_several_processes_take_the_steps_of_one(text, alone, tmp_path, processe
     out, (other, printed) = tmp_path / "run", alone
     if more == ["--carry-state"]:
         other = tmp_path / "alone"
-        printed = run("--data", text, *SMALL, *FLAGS, *more, "--out", other, before=EVERY_STEP).stdout
-    done = run("--data", text, *SMALL, *FLAGS, *more, "--out", out, before=EVERY_STEP, processes=processes)
+        printed = run("--data", text, *SMALL, *EVERY_STEP, *more, "--out", other).stdout
+    done = run("--data", text, *SMALL, *EVERY_STEP, *more, "--out", out, processes=processes)
     assert done.returncode == 0, done.stderr
     assert len(losses(out)) == 22 and losses(out) == pytest.approx(losses(other), rel=1e-6)
     assert len(bits(done.stdout)) == 4 and bits(done.stdout) == pytest.approx(bits(printed), abs=1.01e-4)
@@ -57,11 +51,10 @@ def test_several_processes_take_the_steps_of_one(text, alone, tmp_path, processe
 @pytest.mark.parametrize(("first", "then"), [(2, None), (None, 2)])
 def test_a_run_goes_on_with_another_number_of_processes(text, alone, tmp_path, first, then):
     out, (other, _) = tmp_path / "run", alone
-    stop = EVERY_STEP + STOP_AFTER_13
-    done = run("--data", text, *SMALL, *FLAGS, "--out", out, before=stop, processes=first)
+    done = run("--data", text, *SMALL, *EVERY_STEP, "--out", out, before=STOP_AFTER_13, processes=first)
     assert "stopped after step 13" in done.stderr
     assert ("torchrun --nproc-per-node 2 -m mamba_edu.train" in done.stderr) == (first == 2)
-    done = run("--data", text, *SMALL, *FLAGS, "--out", out, "--resume", before=EVERY_STEP, processes=then)
+    done = run("--data", text, *SMALL, *EVERY_STEP, "--out", out, "--resume", processes=then)
     assert done.returncode == 0, done.stderr
     assert losses(out) == pytest.approx(losses(other), rel=1e-6)
 

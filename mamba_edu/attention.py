@@ -40,7 +40,8 @@ def causal_attention(q, k, v):
 
 
 def rotate(x, start=0, base=10_000.0):
-    """Rotary positions: turn each pair of numbers by its position times the pair's own speed (RoFormer, eq. 34).
+    """Rotary positions: turn each pair of numbers by its position times the pair's own speed (RoFormer, where
+    neighbours are a pair; here the two halves are, as in LLaMA).
 
     x: (b, h, l, e), e even, at the positions start to start + l - 1; number i makes a pair with number i + e/2, whose
     speed is base^(-2i/e) radians a token. Two vectors that have been turned have the inner product of unturned ones

@@ -29,8 +29,8 @@ _RULES = {"bilinear": discretize_bilinear, "zoh": discretize_zoh}
 def hippo_legs(n):
     """HiPPO-LegS for n coefficients: A (n, n), lower triangular, and B (n, 1), float64.
 
-    A_ik = -sqrt((2i + 1)(2k + 1)) below the diagonal, -(i + 1) on it, 0 above; B_i = sqrt(2i + 1). (HiPPO theorem 2,
-    which writes the minus in front of A instead; S4 eq. 2.)
+    A_ik = -sqrt((2i + 1)(2k + 1)) below the diagonal, -(i + 1) on it, 0 above; B_i = sqrt(2i + 1). (HiPPO's theorem
+    on LegS, which writes c' = -A c / t + B u / t; S4 eq. 2.)
     """
     check_int("n", n, 1)
     i = torch.arange(n, dtype=torch.float64)
@@ -64,9 +64,10 @@ def legs_memory(u, n, rule="bilinear"):
     the coefficients of the whole past at t = k + 1, c_i = (1 / t) int_0^t u(s) L_i(s / t) ds, as far as the rule is
     exact. There is no step size to choose: stretch the signal in time and the coefficients stay what they are.
 
-    rule: "bilinear", the trapezoid rule with 1 / t taken in the middle of the step, delta_k = 1 / (k + 1/2) (HiPPO
-    appendix B.3, where 1 / t is taken at either end); or "zoh", exact for held samples: on the clock log t a step lasts
-    delta_k = log((k + 1) / k), and the first, which lasts forever, leaves the coefficients of a constant.
+    rule: "bilinear", the trapezoid rule with 1 / t taken in the middle of the step, delta_k = 1 / (k + 1/2) (HiPPO's
+    appendix on discretisation takes 1 / t at either end, each for its half); or "zoh", exact for held samples: on the
+    clock log t a step lasts delta_k = log((k + 1) / k), and the first, which lasts forever, leaves the coefficients of
+    a constant.
     """
     A, B, (l,) = *hippo_legs(n), check_tensor("u", u, "(l)")
     check_choice("rule", rule, tuple(_RULES))
@@ -172,7 +173,7 @@ def legs_dplr(n):
 
 
 def s4d_lin(n):
-    """S4D-Lin: -1/2 + i pi k, a Fourier series under a decaying envelope (S4D section 4).
+    """S4D-Lin: -1/2 + i pi k, a Fourier series under a decaying envelope (S4D, on initialisation).
 
     n even; k = 0 ... n/2 - 1 first, then their conjugates. Returns (n) complex128.
     """
@@ -181,7 +182,7 @@ def s4d_lin(n):
 
 
 def s4d_inv(n):
-    """S4D-Inv: -1/2 + i (n / pi)(n / (2k + 1) - 1), the law that Lambda of LegS approaches (S4D section 4).
+    """S4D-Inv: -1/2 + i (n / pi)(n / (2k + 1) - 1), the law that Lambda of LegS approaches (S4D, likewise).
 
     For a fixed k both grow as n^2 / (pi (2k + 1)) and their ratio tends to 1: S4D-Inv is 1.5 percent below LegS at
     n = 64, k = 0. Elsewhere the law is a rough one: at k = n / 4 it is 22 percent low however large n is, and the

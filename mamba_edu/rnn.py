@@ -119,8 +119,9 @@ class LSTM(_Recurrent):
     """c_t = f c_{t-1} + i g, h_t = o tanh(c_t): `torch.nn.LSTM` of one layer, as a loop (Hochreiter and Schmidhuber
     1997; the forget gate f is Gers, Schmidhuber and Cummins 2000).
 
-    The gates i, f, o = sigmoid(...) and the candidate g = tanh(...) are each made of x_t and h_{t-1}; the weights stack
-    them in the order i, f, g, o: weight_ih (4 n, d_input), weight_hh (4 n, n), bias_ih and bias_hh (4 n) each, or None.
+    The gates i, f, o = sigmoid(...) and the candidate g = tanh(...), the book's c~, are each made of x_t and h_{t-1};
+    the weights stack them in the order i, f, g, o: weight_ih (4 n, d_input), weight_hh (4 n, n), bias_ih and bias_hh
+    (4 n) each, or None.
 
     d_input, d_hidden: as in `RNN`. forget_bias: added to f's share of bias_ih at the start, where it lies around 0 as
     in PyTorch; 1 begins with f near 0.73 (Jozefowicz et al. 2015). The state is (h, c), (b, n) each.
@@ -198,7 +199,7 @@ def gradient_through_time(layer, x, state=None):
     layer, x, state: as in `step_jacobians`. Returns (l + 1): entry t is the largest factor by which a small change of
     the state after t steps can arrive after the last one, the largest singular value of the real product
     J_l J_{l-1} ... J_{t+1}; the last entry is 1. A gradient that comes in at the end is multiplied by the same matrix
-    on its way back (Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013, section 2.1).
+    on its way back (Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
     """
     steps = step_jacobians(layer, x, state)  # (l, n, n)
     product = torch.eye(steps.shape[-1], dtype=steps.dtype, device=steps.device)

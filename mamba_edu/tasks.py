@@ -43,8 +43,8 @@ def selective_copying(batch, seqlen, n_data=16, vocab_size=16, *, scattered=True
 
 
 def delayed_recall(batch, seqlen, n_data=1, vocab_size=16, *, distractors=True, generator=None):
-    """Data first, to be repeated after a delay in which other tokens come (after the copying task of Hochreiter and
-    Schmidhuber 1997, section 5, and of Arjovsky, Shah and Bengio 2016, section 4.2).
+    """Data first, to be repeated after a delay in which other tokens come (after the copying task of Arjovsky,
+    Shah and Bengio 2016, who follow Hochreiter and Schmidhuber 1997).
 
         inputs   7 3 12 3 5 9 1 3 14 4 15        n_data = 1, seqlen = 10, vocab_size = 16
         targets                         7
@@ -85,7 +85,7 @@ def sequential_digits(*, shuffled_pixels=False, seed=0):
     The images are scikit-learn's `load_digits`: the 1,797 of the test part of "Optical Recognition of Handwritten
     Digits" (Alpaydin and Kaynak 1998, UCI Machine Learning Repository), by 13 writers; no network is needed. Who wrote
     which digit is not recorded, so that the parts share their writers. The task is a small sequential MNIST (Le, Jaitly
-    and Hinton 2015, section 4.2): 64 steps of one number each.
+    and Hinton 2015): 64 steps of one number each.
 
     shuffled_pixels: one order, drawn from `seed`, for the pixels of all images: neighbours are torn apart. seed: which
     images are in which part, and that order. Raises TypeError or ValueError, naming the argument; ImportError that says

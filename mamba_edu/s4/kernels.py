@@ -25,7 +25,7 @@ from ..discretize import discretize_bilinear, discretize_zoh
 
 
 def diagonal_kernel(Lambda, B, C, delta, l, rule="zoh"):
-    """The kernel of a diagonal system, K_k = C A_bar^k B_bar (S4D section 3.2): (l) or (d, l), real.
+    """The kernel of a diagonal system, K_k = C A_bar^k B_bar (S4D's Vandermonde product): (l) or (d, l), real.
 
     Lambda, B, C: pairs, or real tensors of the same layout whose n numbers have no conjugates. delta: the step.
     rule: "zoh" or "bilinear". Costs l n products a channel, in one array of that size.

@@ -22,8 +22,8 @@ class CostOfContext(LiveFigure):
 
     attention: four projections, and the cache, a key and a value of d_model numbers for each token. RNN: two matrices,
     a state of d_model numbers. S4: d_model systems of 64 numbers, and no matrix, as the package's layer has none.
-    Mamba: a block with expand = 2, d_conv = 4 (Mamba section 3.4); its state is d_state and 3 numbers for each of
-    2 d_model channels.
+    Mamba: a block with expand = 2 (Mamba section 3.4) and d_conv = 4 (the authors' code); its state is d_state and 3
+    numbers for each of 2 d_model channels.
 
     Bytes are of float32; in half precision the cache is half as large. Operations are multiplications, additions and
     exponentials: 2 for each weight of a matrix or a convolution; 2 for each number of the cache, once for the score and

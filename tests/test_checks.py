@@ -49,7 +49,7 @@ def test_a_right_answer_passes():
     assert result and repr(result) == "✓ six it is"
 
 
-@pytest.mark.parametrize("stub", [None, raises(NotImplementedError), raises(NotImplementedError("write me"))])
+@pytest.mark.parametrize("stub", [None, raises(NotImplementedError), raises(NotImplementedError())])
 def test_a_stub_is_not_answered_yet(stub):
     assert check_double(stub) == Result(False, "not answered yet")
     assert repr(check_double(stub)) == "✗ not answered yet"
@@ -67,6 +67,8 @@ def test_a_wrong_answer_gets_the_graders_hint():
 def test_an_exception_of_the_reader_becomes_a_hint_that_quotes_it():
     assert check_double(lambda x: 1 / 0).hint == "your answer raised ZeroDivisionError: division by zero"
     assert "TypeError" in check_double(lambda: 6).hint
+    largest = check_double(lambda x: torch.tensor([1j]).max())  # there is none: PyTorch has not implemented it
+    assert "NotImplementedError" in largest.hint and "not implemented for" in largest.hint
 
 
 ANSWERS = {

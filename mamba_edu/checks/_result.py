@@ -45,7 +45,8 @@ def grader(check):
     """Make `check(answer)` a grader that never raises, whatever it is given.
 
     `check` returns the sentence for a right answer and calls `expect` for the rest. None, and a function that raises
-    NotImplementedError, count as not answered; any other exception of the reader's code becomes a hint that quotes it.
+    NotImplementedError without a word, as the stubs do, count as not answered (PyTorch's own has words); any other
+    exception of the reader's code becomes a hint that quotes it.
     """
 
     @functools.wraps(check)
@@ -54,8 +55,8 @@ def grader(check):
             return NOT_ANSWERED
         try:
             return Result(True, check(answer))
-        except NotImplementedError:
-            return NOT_ANSWERED
+        except NotImplementedError as error:
+            return Result(False, _quote(error)) if error.args else NOT_ANSWERED
         except Wrong as wrong:
             return Result(False, str(wrong))
         except (Exception, SystemExit, GeneratorExit) as error:

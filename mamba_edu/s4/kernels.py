@@ -5,13 +5,15 @@ so have P, B and C in that basis; of each pair one is enough: y = C h + conj(C h
 n / 2 that are kept. Lambda, P, B, C: (n / 2), or (d, n / 2) with a system per channel; delta: a number or (d).
 
 The kernel is K_k = C A_bar^k B_bar. S4D's A is diagonal, and its kernel one product with a Vandermonde matrix,
-`diagonal_kernel`. S4's is a diagonal and a correction of rank one, A = Lambda - P P*, and its kernel takes five steps:
+`diagonal_kernel`. S4's is a diagonal and a correction of rank one, A = Lambda - P P*. Its oracle is `kernel_by_powers`,
+the definition with explicit matrices, and `dplr_kernel` takes five steps:
 
-1. `kernel_by_powers`: the definition, with explicit matrices; the oracle of the rest.
-2. `generating_function`: the kernel's Fourier transform, where l powers become one inverse per frequency.
-3. `truncate`: C~ = C (1 - A_bar^l), which makes that transform end after l terms.
-4. `cauchy_kernel`: the inverse, where A is diagonal: sums of n fractions.
-5. `woodbury`: the inverse once P P* is there, too, from four such sums. `dplr_kernel` is all of them.
+1. `generating_function`: the kernel's Fourier transform, where l powers become one inverse per frequency; with
+   `truncate`, C~ = C (1 - A_bar^l), which makes that transform end after l terms.
+2. The bilinear rule put in: the inverse of A_bar becomes one of A.
+3. `cauchy_kernel`: that inverse, where A is diagonal: sums of n fractions.
+4. `woodbury`: the inverse once P P* is there, too, from four such sums.
+5. `kernel_from_spectrum`: back from the transform.
 
 Raises TypeError and ValueError, naming the argument.
 """

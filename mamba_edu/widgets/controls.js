@@ -56,13 +56,12 @@ class Slider extends Control {
   }
 
   put(place) {
-    const { trait, write = (value) => ({ [trait]: value }) } = this.spec;
-    this.act(write(this.at(place), ...this.seen));
+    const { trait, write } = this.spec;
+    this.act(write ? write(this.at(place), ...this.act.state()) : { [trait]: this.at(place) });
   }
 
   sync(s, d) {
     const { trait, read = () => s[trait], format = (value) => number(value) } = this.spec;
-    this.seen = [s, d];
     const value = read(s, d);
     this.now = this.place(value);
     if (Number(this.input.value) !== this.now) this.input.value = this.now;
@@ -73,9 +72,7 @@ class Slider extends Control {
   }
 
   turn(steps) {
-    const next = this.now + steps * this.spec.step;
-    this.now = Math.min(this.max, Math.max(this.min, next)); // two keys may come within one frame
-    this.put(this.now);
+    this.put(Math.min(this.max, Math.max(this.min, this.now + steps * this.spec.step)));
   }
 
   range() {
@@ -199,7 +196,7 @@ class Player extends Control {
 
   go(step) {
     this.pause();
-    this.now = step; // as above
+    this.now = step; // two clicks may come within one frame
     this.act({ [this.trait]: step });
   }
 

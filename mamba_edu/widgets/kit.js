@@ -50,7 +50,11 @@ class View {
     this.root.dataset.ready = "true";
   }
 
-  /** Change traits. `act.turn(trait, steps)` moves a control, `act.range(trait)` knows its ends. */
+  /**
+   * Change traits. `act.turn(trait, steps)` moves a control, `act.range(trait)` knows its ends. More than one key or move may
+   * come within a frame: `act.now()` draws what is owed, so that the next begins where the last one ended; `act.state()`
+   * is [s, d] as they are.
+   */
   #makeAct() {
     const act = (patch) => {
       const before = JSON.stringify(this.#read());
@@ -59,7 +63,16 @@ class View {
       this.redraw();
     };
     const control = (trait) => [...this.controls, this.twin].find((one) => one?.trait === trait);
-    act.turn = (trait, steps) => control(trait).turn(steps);
+    act.now = () => {
+      if (!this.frame) return;
+      cancelAnimationFrame(this.frame);
+      this.#draw();
+    };
+    act.state = () => [this.#read(), this.#numbers(this.#read())];
+    act.turn = (trait, steps) => {
+      act.now();
+      control(trait).turn(steps);
+    };
     act.range = (trait) => control(trait).range();
     return act;
   }
@@ -96,6 +109,7 @@ class View {
     panel.svg.addEventListener("pointerleave", () => this.#leave());
     panel.svg.addEventListener("click", (event) => {
       if (!panel.pick || event.target.closest(".live-handle")) return;
+      this.act.now();
       const patch = panel.pick(...place(panel, event));
       if (patch) this.act(patch);
     });

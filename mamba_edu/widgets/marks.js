@@ -330,6 +330,7 @@ class Handle {
 
   #drag(event) {
     if (!this.held) return;
+    this.panel.act.now();
     const box = this.panel.svg.getBoundingClientRect();
     const patch = this.move(event.clientX - box.left + this.held.dx, event.clientY - box.top + this.held.dy);
     if (patch) this.panel.act(patch);

@@ -105,6 +105,7 @@ class FigurePage:
     def reset(self, revealed=False):
         """Back to the opening state, its answer shown or hidden."""
         self.stage.locator(".live-reset").click()
+        self.look()  # the button for the answer says what it would do once that is drawn
         return self.reveal(revealed)
 
     def enable(self, control):

@@ -8,10 +8,18 @@ const held = (value, [low, high]) => Math.min(high, Math.max(low, value));
 const largest = (values) => Math.max(...values.map(Math.abs)) || 1;
 const places = (p) => band(STEPS, [52, p.width - 8]);
 const level = (value) => Math.round(4 * held(value, [-HIGHEST, HIGHEST])) / 4 + 0; // quarters; + 0 makes -0 a 0
+const side = (t) => (t < 3 ? "start" : t > 20 ? "end" : "middle"); // where words about step t begin
 const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 
-/** The input with another value at step t: from then on it is a drawn one. */
-const drawn = (d, t, value) => ({ input: "drawn", u: d.heard.map((old, s) => (s === t ? value : old)), t });
+/** The input with another value at step t, in between a line from step `from`; from then on it is a drawn one. */
+function drawn(d, t, value, from = t) {
+  const between = (share) => level(d.heard[from] + share * (value - d.heard[from]));
+  const put = (old, s) => {
+    const share = (s - from) / (t - from);
+    return s === t ? value : share > 0 && share < 1 ? between(share) : old;
+  };
+  return { input: "drawn", u: d.heard.map(put), t };
+}
 
 const marked = (s, view) => view.hover?.t ?? s.t;
 
@@ -21,6 +29,11 @@ function mark(p, x, t) {
 
 function stepsBelow(p, x, at) {
   for (const t of [0, 5, 10, 15, 20]) p.text(x.centre(t), at, number(t), { color: "muted", anchor: "middle", size: 11.5 });
+}
+
+/** Round numbers, two at most above 0 and two below. */
+function levels(p, y) {
+  p.axis(y, { side: "left", at: 44, ticks: y.ticks(5), format: (value) => number(value, 2) });
 }
 
 /** Pointing at a step marks it in all panels. */
@@ -38,9 +51,9 @@ function drawInput(p, s, d, view) {
   p.rule(44, y(0), x.to, y(0));
   p.stems(d.heard.map((value, i) => [x.centre(i), y(value)]), y(0), { color: "u", radius: 3 });
   stepsBelow(p, x, p.height - 5);
-  const put = (px, py) => drawn(d, held(Math.floor((px - x.from) / x.size), [0, STEPS - 1]), level(y.invert(py)));
+  const put = (px, py, from) => drawn(d, held(Math.floor((px - x.from) / x.size), [0, STEPS - 1]), level(y.invert(py)), from);
   const value = `step ${s.t}: ${number(d.heard[s.t])}`;
-  p.handle("pen", { x: x.centre(s.t), y: y(d.heard[s.t]), trait: "t", rise: "u", color: "u", label: "the pen: left and right the step, up and down the input there", value, move: put });
+  p.handle("pen", { x: x.centre(s.t), y: y(d.heard[s.t]), trait: "t", rise: "u", color: "u", label: "the pen: left and right the step, up and down the input there", value, move: (px, py) => put(px, py, s.t) });
   p.pick = (px, py) => (x.index(px) === null ? null : put(px, py));
   point(p, x, (i) => `u[t=${i}] = ${number(d.heard[i])}`);
 }
@@ -54,7 +67,7 @@ function drawKernel(p, s, d, view) {
   const top = largest([...d.kernel, ...d.heard.flatMap((value) => d.kernel.map((weight) => value * weight))]);
   const y = linear([-top, top], [p.height - 24, 12]);
   mark(p, x, t);
-  p.axis(y, { side: "left", at: 44, ticks: [-top, 0, top], format: (value) => number(value, 2) });
+  levels(p, y);
   p.rule(44, y(0), x.to, y(0));
   p.line(weights.map((weight, i) => [x.centre(i), i <= t ? y(weight) : null]), { color: "delta", line: 1.25 });
   weights.forEach((weight, i) => i <= t && p.dot(x.centre(i), y(weight), { color: "delta", radius: 2.5 }));
@@ -63,7 +76,7 @@ function drawKernel(p, s, d, view) {
     const [from, to] = [Math.min(y(0), y(product)), Math.max(y(0), y(product))];
     p.rect(x.at(i) + 0.2 * x.size, from, 0.6 * x.size, Math.max(1, to - from), { fill: "y", opacity: 0.75 });
   });
-  p.text(x.centre(t), p.height - 5, `K₀ at ${t}`, { color: "delta", anchor: t < 3 ? "start" : t > 20 ? "end" : "middle", weight: 600 });
+  p.text(x.centre(t), p.height - 5, `K[0] at ${t}`, { color: "delta", anchor: side(t), weight: 600 });
   p.pick = (px) => (x.index(px) === null ? null : { t: x.index(px) });
   p.probe = (px) => {
     const i = x.index(px);
@@ -98,7 +111,7 @@ function drawState(p, s, d, view) {
 function drawOutput(p, s, d, view) {
   const [x, t] = [places(p), marked(s, view)];
   const top = d.most || 1;
-  const y = linear([-top, top], [p.height - 30, 22]);
+  const y = linear([-top, top], [p.height - 48, 22]);
   mark(p, x, t);
   p.rule(44, y(0), x.to, y(0));
   stepsBelow(p, x, p.height - 5);
@@ -111,11 +124,14 @@ function drawOutput(p, s, d, view) {
     point(p, x, (i) => `step ${i}`);
     return;
   }
-  p.axis(y, { side: "left", at: 44, ticks: [-top, 0, top], format: (value) => number(value, 2) });
+  levels(p, y);
+  if (s.guess >= 0) {
+    p.rule(x.centre(s.guess), 14, x.centre(s.guess), p.height - 32, { color: "ink", dash: "2 3" });
+    p.text(x.centre(s.guess), p.height - 19, "your guess", { anchor: side(s.guess), weight: 600 });
+  }
   p.stems(d.recurrence.map((value, i) => [x.centre(i), y(value)]), y(0), { color: "y", radius: 2.5 });
   d.convolution.forEach((value, i) => p.add("circle", { cx: x.centre(i), cy: y(value), r: 5, style: "fill:none;stroke:var(--ss-delta);stroke-width:1.5" }));
-  if (d.peak >= 0) p.text(x.centre(d.peak), d.recurrence[d.peak] > 0 ? 12 : p.height - 18, number(d.recurrence[d.peak]), { color: "y", weight: 600, halo: true, anchor: d.peak > 20 ? "end" : d.peak < 3 ? "start" : "middle" });
-  if (s.guess >= 0) p.text(x.centre(s.guess), y(0) + (d.recurrence[s.guess] > 0 ? 15 : -7), "▴ guess", { anchor: s.guess > 20 ? "end" : s.guess < 3 ? "start" : "middle", halo: true });
+  if (d.peak >= 0) p.text(x.centre(d.peak), d.recurrence[d.peak] > 0 ? 12 : p.height - 31, number(d.recurrence[d.peak]), { color: "y", weight: 600, halo: true, anchor: side(d.peak) });
   p.pick = (px) => (x.index(px) === null ? null : { t: x.index(px) });
   point(p, x, (i) => `y[t=${i}]: carried ${number(d.recurrence[i])}, looked back ${number(d.convolution[i])}`);
 }
@@ -123,14 +139,14 @@ function drawOutput(p, s, d, view) {
 // ---- words ----------------------------------------------------------------------------------------------------------
 
 function describe(s, d, view) {
-  const sent = d.heard.flatMap((value, i) => (value ? [`${number(value)} at ${i}`] : []));
+  const sent = d.heard.flatMap((value, i) => (value ? [`${number(value)} at step ${i}`] : []));
   const input = s.input === "step" ? "1 at each step" : !sent.length ? "nothing" : sent.length > 4 ? `${sent.length} values that are not 0` : sent.join(", ");
   const first = d.kernel.slice(0, 5).map((value) => number(value, 2)).join(", ");
   const start = `In goes ${input}. The kernel begins ${first}.`;
   const here = `At step ${s.t} the input is ${number(d.heard[s.t])}`;
   if (!view.revealed) return `${start} ${here}. Where is the output largest?`;
-  const gap = d.apart === 0 ? "nothing" : number(d.apart);
-  return `${start} ${here}, the state (${d.h[s.t].map((value) => number(value)).join(", ")}), the output ${number(d.recurrence[s.t])}. Over all steps the two ways differ by ${gap} at most.`;
+  const gap = d.apart === 0 ? "The two ways agree at every step." : `Over all steps the two ways differ by ${number(d.apart)} at most, the rounding of float64.`;
+  return `${start} ${here}, the state (${d.h[s.t].map((value) => number(value)).join(", ")}), the output ${number(d.recurrence[s.t])}. ${gap}`;
 }
 
 function equation(s, d, view) {
@@ -158,6 +174,7 @@ function verdict(guess, d) {
 
 const pokes = (values) => Array.from({ length: STEPS }, (_, t) => values[t] ?? 0);
 const hand = { poles: "pair", re: -0.105, im: 0.785, c1: 0, c2: 1, delta: 1 };
+const rate = (value) => `${number(value)} per s`;
 const real = (state) => state.poles === "real";
 
 export default liveFigure({
@@ -171,19 +188,19 @@ export default liveFigure({
     { name: "input", height: 140, title: () => "The input u: drag the pen to draw", draw: drawInput },
     { name: "kernel", height: 140, title: (s, d, view) => `Looked back from step ${marked(s, view)}: the kernel, backwards, and its products with u`, draw: drawKernel },
     { name: "state", height: (width, s, d, view) => (view.revealed ? 86 : 56), title: () => "Carried: the state, one column a step", draw: drawState },
-    { name: "output", height: 160, title: (s, d, view) => (view.revealed ? "The output: dots carried, rings looked back" : "The output"), draw: drawOutput },
+    { name: "output", height: 176, title: (s, d, view) => (view.revealed ? "The output: dots carried, rings looked back" : "The output"), draw: drawOutput },
   ],
   controls: [
     { kind: "player", trait: "t", label: "the marked step t", last: () => STEPS - 1, says: (t) => `t = ${t}`, opening: 12 },
     { kind: "slider", trait: "u", label: "the input at the marked step", color: "u", min: -HIGHEST, max: HIGHEST, step: 0.25, read: (s, d) => d.heard[s.t], write: (value, s, d) => drawn(d, s.t, value) },
     { kind: "choice", trait: "input", label: "Input", options: [["impulse", "impulse"], ["step", "step"], ["drawn", "drawn"]] },
     { kind: "choice", trait: "poles", label: "Poles", options: [["pair", "a complex pair"], ["real", "two real"]] },
-    { kind: "slider", trait: "re", label: "Re λ: how it fades", min: -2, max: 0, step: 0.005 },
-    { kind: "slider", trait: "im", label: "Im λ: how fast it turns", min: 0, max: 3, step: 0.005, when: (s) => !real(s) },
-    { kind: "slider", trait: "re2", label: "the second λ", min: -2, max: 0, step: 0.005, when: real },
+    { kind: "slider", trait: "re", label: "Re λ: how it fades", min: -2, max: 0, step: 0.005, format: rate },
+    { kind: "slider", trait: "im", label: "Im λ: how fast it turns", min: 0, max: 3, step: 0.005, format: (value) => `${number(value)} rad/s`, when: (s) => !real(s) },
+    { kind: "slider", trait: "re2", label: "the second λ", min: -2, max: 0, step: 0.005, format: rate, when: real },
     { kind: "slider", trait: "delta", label: "the step delta", color: "delta", min: 0.25, max: 2, step: 0.05, format: (value) => `${number(value)} s` },
-    { kind: "slider", trait: "c1", label: "C, read of h₁", min: -1, max: 1, step: 0.05 },
-    { kind: "slider", trait: "c2", label: "C, read of h₂", min: -1, max: 1, step: 0.05 },
+    { kind: "slider", trait: "c1", label: "C: how much of h₁ is read", min: -1, max: 1, step: 0.05 },
+    { kind: "slider", trait: "c2", label: "C: how much of h₂ is read", min: -1, max: 1, step: 0.05 },
   ],
   presets: [
     { label: "echo", state: { poles: "real", re: -0.3, re2: -0.5, c1: 1, c2: -1, delta: 1, input: "impulse" } },

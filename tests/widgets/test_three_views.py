@@ -170,6 +170,41 @@ def test_the_input_is_drawn_by_dragging_over_its_stems(screen, at):
     assert page.number("t") == 15
 
 
+def test_a_quick_hand_leaves_no_gap(at):
+    """Two moves of the pointer within one frame, each over several steps."""
+    page = at(ThreeViews)
+    pen = page.stage.locator("[data-handle=pen]")
+    pen.evaluate(QUICK_HAND, (panel(page, "input").bounding_box()["width"] - 60) / 24)
+    page.look()
+    assert drawn(page)[9:21] == pytest.approx([0, -2, 0, 0, 0.5, 1, 1.5, 2, 1.75, 1.25, 1, 0])
+    assert page.number("t") == 19
+
+
+QUICK_HAND = """(pen, size) => {
+  const box = pen.querySelector(".live-knob").getBoundingClientRect();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const to = (kind, steps, up) => pen.dispatchEvent(
+    new PointerEvent(kind, { clientX: x + steps * size, clientY: y - 25.5 * up, bubbles: true, pointerId: 1 }));
+  pen.setPointerCapture = () => {};
+  to("pointerdown", 0, 0);
+  to("pointermove", 4, 2);
+  to("pointermove", 7, 1);
+  to("pointerup", 7, 1);
+}"""
+
+
+def test_four_keys_within_one_frame_are_four_steps(at):
+    page = at(ThreeViews)
+    page.stage.locator("[data-handle=pen]").evaluate(QUICK_KEYS, ["ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp"])
+    page.look()
+    assert page.number("t") == 14 and drawn(page)[12:15] == pytest.approx([0, 1.5, 0.5])
+
+
+QUICK_KEYS = """(pen, keys) => {
+  for (const key of keys) pen.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+}"""
+
+
 def test_the_keyboard_draws_too_and_the_slider_is_its_twin(at):
     page = at(ThreeViews)
     page.reveal()
@@ -194,7 +229,7 @@ def test_pointing_at_a_step_marks_it_in_all_panels(at):
     seen = page.look()
     y = ThreeViews().data()["recurrence"][5].item()
     assert "y[t=5] = K[5] · u[0]" in seen["words"] and "y[t=5] = C h[t=5]" in seen["words"]
-    assert panel(page, "kernel", "text").filter(has_text="K₀ at 5").count() == 1
+    assert panel(page, "kernel", "text").filter(has_text="K[0] at 5").count() == 1
     assert "from step 5:" in panel(page, "kernel", ".live-title").inner_text()
     assert f"carried −{-y:.3g}, looked back −{-y:.3g}" in page.stage.locator(".live-readout").inner_text()
     left = [
@@ -245,3 +280,109 @@ def test_a_preset_shows_what_its_name_says(label, says, at):
         assert y.max() > 1.2 * y[-1] > 0, "beyond where it settles"
     if label == "two impulses":
         assert y[8:].abs().max() < 0.15 * y.abs().max(), "the second silences the first"
+
+
+# ---- what is drawn, mark by mark ------------------------------------------------------------------------------------
+
+MARKS = """([name, change]) => {
+  const spec = SelectiveState.figures["three-views"].spec;
+  const s = Object.fromEntries(spec.traits.map((trait) => [trait, change.state[trait]]));
+  const d = { ...spec.compute(s), ...change.d };
+  const drawn = [];
+  const calls = (_, what) => (...args) => drawn.push([what, ...args.filter((arg) => typeof arg !== "function")]);
+  const size = { width: 300, height: 176 };
+  const p = new Proxy(size, { get: (own, what) => own[what] ?? calls(own, what), set: () => true });
+  spec.panels.find((panel) => panel.name === name).draw(p, s, d, { hover: null, revealed: true });
+  return { drawn: JSON.parse(JSON.stringify(drawn)), words: spec.describe(s, d, { revealed: true }),
+           equation: spec.equation(s, d, { revealed: true }) };
+}"""
+
+
+def marks(page, name, d=None, **state):
+    """What a panel draws, call by call, from the state and from `d` in place of what was computed: x from 52 by 10."""
+    state = {**ThreeViews().snapshot(), **state}
+    return page.page.evaluate(MARKS, [name, {"state": state, "d": d or {}}])
+
+
+def test_the_kernel_lies_backwards_under_the_marked_step(at):
+    data = ThreeViews(t=14).data()
+    drawn = marks(at(ThreeViews), "kernel", t=14)["drawn"]
+    dots = [call for call in drawn if call[0] == "dot"]
+    bars = [call for call in drawn if call[0] == "rect" and call[5]["fill"] == "y"]
+    assert [dot[1] for dot in dots] == pytest.approx([57 + 10 * i for i in range(15)]), "up to the step, none beyond it"
+    assert {dot[3]["color"] for dot in dots} == {"delta"}
+    base, most = 82, max(2 * data["kernel"].abs())  # pixels; the most that an input of 2 makes
+    up = torch.tensor([base - dot[2] for dot in dots], dtype=torch.float64) * most / 70
+    close(up, data["kernel"][:15].flip(0))
+    assert [bar[1] for bar in bars] == pytest.approx([54 + 10 * i for i in (0, 10, 13)]), "where there is an input"
+    tall = [(base - bar[2] if bar[2] < base - 1e-9 else -bar[4]) * most.item() / 70 for bar in bars]
+    assert tall == pytest.approx(data["products"][[0, 10, 13]].tolist())
+
+
+def test_each_colour_has_its_role(at):
+    page = at(ThreeViews)
+    page.reveal()
+    for name, selector, role in [
+        ("input", "svg > g:first-child circle", "u"),
+        ("input", ".live-knob", "u"),
+        ("kernel", "path", "delta"),
+        ("kernel", "rect[opacity]", "y"),
+        ("state", "text[text-anchor=end]", "h"),
+        ("output", "circle[r='2.5']", "y"),
+        ("output", "circle[r='5']", "delta"),
+    ]:
+        styles = panel(page, name, selector).evaluate_all("(all) => all.map((e) => e.getAttribute('style'))")
+        found = {colour for style in styles for colour in re.findall(r"--ss-(\w+)", style)}
+        assert found == {role}, f"{name} {selector}: {found}"
+
+
+def test_two_ways_that_differ_would_be_seen_to_differ(at):
+    other = [t / 4 for t in range(24)]
+    seen = marks(at(ThreeViews), "output", {"convolution": other, "apart": 0.125})
+    carried = next(call for call in seen["drawn"] if call[0] == "stems")
+    rings = [call[2] for call in seen["drawn"] if call[:2] == ["add", "circle"]]
+    base, most = 75, 1.97
+    assert [(base - y) * most / 53 for _, y in carried[1]] == pytest.approx(
+        ThreeViews().data()["recurrence"].tolist(), abs=0.01
+    )
+    assert [(base - ring["cy"]) * most / 53 for ring in rings] == pytest.approx(other, abs=0.02)
+    lines = "".join(words for words, *_ in seen["equation"]).split("\n")
+    assert lines[1].endswith(" = 3") and lines[2] == "y[t=12] = C h[t=12] = 0 · 0.319 + 1 · (−1.49) = −1.49"
+    assert seen["words"].endswith("differ by 0.125 at most, the rounding of float64.")
+    assert marks(at(ThreeViews), "output", {"apart": 0})["words"].endswith("The two ways agree at every step.")
+
+
+@pytest.mark.parametrize("guess", [0, 15, 22])
+def test_the_guess_stays_at_its_step_beside_the_truth(guess, at):
+    page = at(ThreeViews, "phone-light")
+    page.stage.locator(".live-guess select").select_option(str(guess))
+    page.reveal()
+    size = (panel(page, "output").bounding_box()["width"] - 60) / 24
+    line = panel(page, "output", "line[stroke-dasharray]")
+    assert float(line.get_attribute("x1")) == pytest.approx(52 + (guess + 0.5) * size, abs=0.01)
+    assert panel(page, "output", "text").filter(has_text="your guess").count() == 1
+
+
+def test_words_and_readouts_tell_the_numbers_with_their_units(at):
+    page = at(ThreeViews)
+    said = page.reveal()["said"]
+    data = ThreeViews().data()
+    assert said.startswith(
+        "In goes 1 at step 0, −2 at step 10, 1.5 at step 13. The kernel begins 0.35, 0.77, 0.7, 0.26, −0.23."
+    )
+    assert "At step 12 the input is 0, the state (0.319, −1.49), the output −1.49. Over all steps" in said
+    assert data["h"][12].tolist() == pytest.approx([0.319, -1.49], abs=0.005)
+    values = {t: page.stage.locator(f"input[data-trait={t}]").get_attribute("aria-valuetext") for t in UNITS}
+    assert values == UNITS
+    for name, i, words in [
+        ("input", 10, "u[t=10] = −2"),
+        ("kernel", 10, "K[2] · u[10] = 0.695 · (−2) = −1.39"),
+        ("state", 15, f"h[t=15] = ({data['h'][15, 0]:.3g}, {data['h'][15, 1]:.3g})".replace("-", "−")),
+    ]:
+        box = panel(page, name).bounding_box()
+        page.page.mouse.move(box["x"] + 52 + (i + 0.5) * (box["width"] - 60) / 24, box["y"] + 20)
+        page.look()
+        assert page.stage.locator(".live-readout").inner_text() == words
+
+
+UNITS = {"delta": "1 s", "re": "−0.105 per s", "im": "0.785 rad/s", "re2": "−0.5 per s", "t": "t = 12", "u": "0"}

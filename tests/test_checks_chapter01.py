@@ -35,6 +35,9 @@ def machine(table):
     return reader
 
 
+TWO_BITS = [(1, 0, 0), (2, 0, 0), (2, 3, 2), (2, 0, 2)]
+
+
 def least(l, alphabet, bits):
     """By whole numbers alone: the bits of the last of all texts."""
     return -(-(alphabet**l - 1).bit_length() // bits)
@@ -73,6 +76,8 @@ WRONG = [
     ("cache_meets_state", lambda s, c, e, b: b * (s + c - 1) / 2, "expand d_model channels wide"),
     ("cache_meets_state", lambda s, c, e, b: b * e * s * (c - 1) / 2, "add"),
     ("cache_meets_state", lambda s, c, e, b: e * (s + c - 1) / 2, "there are 2 blocks"),
+    ("cache_meets_state", lambda s, c, e, b: b * e * (s + c - 1) // 2, "they meet at 9.5 tokens, yours says 9$"),
+    ("cache_meets_state", lambda s, c, e, b: b * (e * s + c - 1) / 2, "they meet at 57 tokens, yours says 51"),
     (
         "cache_meets_state",
         lambda s, c, e, b: 20,
@@ -103,12 +108,13 @@ WRONG = [
     ),
     ("two_bit_reader", machine([(1, 0, 0), (2, 0, 0), (2, 3, 2), (2, 0, 3)]), r"after '\[\[a\]b\]' .* open: one \]"),
     ("two_bit_reader", machine([(1, 0, 0), (2, 0, 0), (2, 3, 0)]), r"after 'a \[\[l' a link is open$"),
-    ("past_share", lambda share, d: 3 * d, "at token 2304 and d = 768 the cache takes 60.0%, not 90%"),
+    ("past_share", lambda share, d: 3 * d, "at token 2304 and d = 768 the cache takes 60%, not 90%"),
     ("past_share", lambda share, d: 2 * d * share, "compares the cache with the weights"),
     ("past_share", lambda share, d: 4 * d * share / (1 - share), "the cache's part is 4 d t"),
     ("past_share", lambda share, d: d * share / (1 - share), "four projections"),
     ("past_share", lambda share, d: 2 * d * (1 - share) / share, "leaves `share` to the weights"),
-    ("past_share", lambda share, d: -1, "takes 0.0%, not 90%"),
+    ("past_share", lambda share, d: 2 * d * share / (1 - share) + 1, "at token 13825 .* takes 90.0007%, not 90%"),
+    ("past_share", lambda share, d: -1, "takes 0%, not 90%"),
     ("past_share", lambda share, d: True, "should be a number, yours is bool"),
     ("least_numbers", lambda l, a, bits: l * math.log2(a) / bits, "numbers come whole, yours is 20.75"),
     (
@@ -135,6 +141,21 @@ def test_each_mistake_gets_its_own_hint(name, answer, words):
     result = getattr(checks, f"check_{name}")(answer)
     assert not result.passed
     assert re.search(words, result.hint), result.hint
+
+
+def test_the_table_is_the_reader():
+    assert checks.check_two_bit_reader(machine(TWO_BITS))
+
+
+OTHERS = [(s, b, after) for s in range(4) for b in range(3) for after in range(4) if after != TWO_BITS[s][b]]
+
+
+@pytest.mark.parametrize("state, byte, after", OTHERS)
+def test_one_wrong_entry_in_the_table_is_found(state, byte, after):
+    table = [list(row) for row in TWO_BITS]
+    table[state][byte] = after
+    result = checks.check_two_bit_reader(machine(table))
+    assert not result and "a link is" in result.hint, result.hint
 
 
 def test_hints_differ():

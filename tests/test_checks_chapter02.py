@@ -53,6 +53,16 @@ def counted(norms, share):
     return back
 
 
+def forgets(w, x, at=-1, slope=lambda h: 1 - h**2, back=True, steps=99):
+    """`backwards` with something wrong: the state that w meets, tanh's slope, w on the way back, an early end."""
+    states, g, total = states_of(w, x), 1.0, 0.0
+    for t in range(len(x), max(0, len(x) - steps), -1):
+        g *= slope(states[t])
+        total += g * states[t + at]
+        g *= w if back else 1
+    return total
+
+
 RIGHT = {
     "gradient_by_hand": [backwards, forwards],
     "radius_set": [lambda W, radius: W * (radius / radius_of(W))],
@@ -71,6 +81,12 @@ WRONG = [
         lambda w, x: sum(h * w ** (len(x) - 1 - t) for t, h in enumerate(states_of(w, x)[:-1])),
         "tanh has a slope",
     ),
+    ("gradient_by_hand", lambda w, x: forgets(w, x, at=0), "w meets the state before"),
+    ("gradient_by_hand", lambda w, x: forgets(w, x, back=False), "passes through w as well"),
+    ("gradient_by_hand", lambda w, x: forgets(w, x, slope=lambda h: 1 - h), "it is 0.407207, not"),
+    ("gradient_by_hand", lambda w, x: forgets(w, x, steps=2), "w = -1.2"),
+    ("gradient_by_hand", lambda w, x: forgets(w, x, steps=4), "w = 1.1"),
+    ("gradient_by_hand", lambda w, x: backwards(w, x) / len(x), "it is 0.407207, not 0.203604"),
     ("gradient_by_hand", lambda w, x: -backwards(w, x), "for w = 0.7"),
     ("gradient_by_hand", lambda w, x: math.nan, "finite"),
     ("gradient_by_hand", lambda w, x: None, "should be a number"),
@@ -83,24 +99,44 @@ WRONG = [
         lambda W, radius: W * (radius / torch.linalg.eigvals(W).real.abs().max().clamp_min(1e-3)),
         "eigenvalues may be complex",
     ),
+    ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvals(W).real.max()), "eigenvalues may be complex"),
+    ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvals(W)[0].abs()), "yours is 1.789"),
+    ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvalsh(W).abs().max()), "the radius should be"),
+    ("radius_set", lambda W, radius: W * radius, "the radius should be 0.9, yours is 0.45"),
+    ("radius_set", lambda W, radius: W.T * (radius / radius_of(W)), "only the scale may change"),
     ("radius_set", lambda W, radius: W[0], r"should have shape \(2, 2\)"),
     ("keeps_lengths", torch.eye, "some entry is zero"),
-    ("keeps_lengths", lambda n: torch.full((n, n), 1 / n), "the radius is 1, but some state is stretched 1 times"),
+    ("keeps_lengths", lambda n: torch.full((n, n), 1 / n), "the radius is 1, but one step stretches states 0 to 1"),
     (
         "keeps_lengths",
         lambda n: torch.randn(n, n, generator=torch.Generator().manual_seed(1)) / n**0.5,
         "one step stretches",
     ),
+    ("keeps_lengths", lambda n: 0.9999 * rotation(n), "0.9999 to 0.9999 times: each should keep its length"),
+    ("keeps_lengths", lambda n: torch.eye(n) - 1 / n, "the radius is 1, but one step stretches states 0 to 1 times"),
+    ("keeps_lengths", lambda n: rotation(n) / torch.linalg.matrix_norm(rotation(n)), "each should keep its length"),
+    ("keeps_lengths", lambda n: torch.eye(n).roll(1, 0), "some entry is zero"),
+    ("keeps_lengths", lambda n: torch.fft.fft(torch.eye(n)) / n**0.5, "should be real"),
     ("keeps_lengths", lambda n: torch.eye(n + 1), r"should have shape \(2, 2\)"),
     ("keeps_lengths", lambda n: torch.full((n, n), math.nan), "finite"),
     ("forget_bias", lambda share, steps: share ** (1 / steps), "that is the gate, f"),
     ("forget_bias", lambda share, steps: math.log(share / (1 - share)), "13 steps pass"),
+    ("forget_bias", lambda share, steps: math.log(share / (1 - share)) / steps, "13 steps pass"),
+    ("forget_bias", lambda share, steps: math.log(share ** (-1 / steps) - 1), "13 steps keep"),
+    ("forget_bias", lambda share, steps: -math.log(share ** (-1 / (steps + 1)) - 1), "13 steps keep 0.525, not 0.5"),
+    ("forget_bias", lambda share, steps: -math.log(math.exp(1 / steps) - 1), "13 steps keep 0.368, not 0.5"),
     ("forget_bias", lambda share, steps: 1.0, "13 steps keep 0.017, not 0.5"),
     ("forget_bias", lambda share, steps: -1e9, "keep 0, not"),
     ("forget_bias", lambda share, steps: True, "should be a number"),
     ("reach", lambda norms, share: int((norms >= share).sum()) - 1, "what is lost stays lost"),
     ("reach", lambda norms, share: len(norms) - 1 - counted(norms, share), "count from there"),
     ("reach", lambda norms, share: counted(norms, share) - 1, "you say 0"),
+    ("reach", lambda norms, share: counted(norms, share + 1e-12), "the reach is 1, you say 0: there at least 0.5"),
+    ("reach", lambda norms, share: counted(norms / norms.max(), share), "the reach is 2, you say 0"),
+    ("reach", lambda norms, share: counted(norms.flip(0), share), "the reach is 1, you say 0"),
+    ("reach", lambda norms, share: len(norms) - 1 - int((norms >= share).nonzero()[0]), "what is lost stays lost"),
+    ("reach", lambda norms, share: int((norms.flip(0) < share).int().argmax()) - 1, "the reach is 3, you say -1"),
+    ("reach", lambda norms, share: len(norms) - 1 - int(torch.searchsorted(norms, share)), "it ends after 2 steps"),
     ("reach", lambda norms, share: 1.0, "whole number"),
     ("reach", lambda norms, share: True, "whole number"),
 ]

@@ -43,7 +43,7 @@ def check_shared_cache(cache):
 @grader
 def check_cache_meets_state(meeting):
     """`meeting(d_state, d_conv, expand, blocks)`: tokens at which a cache is as large as the state of Mamba blocks."""
-    for d_state, d_conv, expand, blocks in ((16, 4, 3, 2), (64, 3, 2, 5), (16, 4, 2, 1)):
+    for d_state, d_conv, expand, blocks in ((16, 4, 3, 2), (64, 3, 2, 5), (16, 4, 2, 1), (16, 4, 1, 1)):
         got = expect_number(meeting(d_state, d_conv, expand, blocks), "the number of tokens")
         wanted = blocks * expand * (d_state + d_conv - 1) / 2
         mistakes = [
@@ -70,6 +70,8 @@ _LINES = {
     b"[[a]b]] c": ".xxxxx...",
     b"x]] [[y]]": ".....xxx.",
     b"[ [ [[ [ ]]": "." * 5 + "x" * 5 + ".",
+    b"][ [] [][ x": "." * 11,
+    b"[[a[]b][]c]] d": "." + "x" * 10 + "." * 3,
     b"[[" + b"n" * 300 + b"]]": "." + "x" * 302 + ".",
     b"[[a]] [[b]][[c]]": ".xxx...xxx..xxx.",
     b"[a[b]] [[]]": "........xx.",
@@ -127,7 +129,7 @@ def check_past_share(length):
         ]
         _expect_none(got, [(value, hint) for value, hint in mistakes if not _near(value, wanted)])
         taken = 4 * d * got / (8 * d * d + 4 * d * got) if got > 0 else 0
-        expect(_near(got, wanted), f"at token {got:g} and d = {d} the cache takes {taken:.1%}, not {share:.0%}")
+        expect(_near(got, wanted), f"at token {got:g} and d = {d} the cache takes {100 * taken:.6g}%, not {share:.0%}")
     return "from there on, most of the work is looking back"
 
 

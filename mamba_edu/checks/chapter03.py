@@ -26,7 +26,7 @@ def check_half_life_rate(rate):
         expect(delta == 1 or not _near(got, wanted * delta), f"a step lasts {delta:g} s: a rate is per second")
         expect(steps == 1 or not _near(got, wanted * steps), f"{steps} steps pass, each of them keeps its share")
         left = math.exp(max(-700.0, min(700.0, got * steps * delta)))
-        expect(_near(got, wanted), f"with A = {got:.4g}, {steps} steps of {delta:g} s leave {left:.3g}, not 0.5")
+        expect(_near(got, wanted), f"with A = {got:.6g}, {steps} steps of {delta:g} s leave {left:.6g}, not 0.5")
     return "half of it is left"
 
 
@@ -57,11 +57,13 @@ def check_bilinear_rule(rule):
         wanted = torch.linalg.solve(one - half, one + half)
         upside_down = torch.linalg.inv(wanted) if torch.linalg.det(wanted).abs() > 1e-9 else one
         expect(not _same(A_bar, upside_down), "A_bar is upside down: h_{t-1} stands beside 1 + delta A / 2")
+        expect(not _same(A_bar, wanted.T), "A_bar is transposed: row i says where h_i comes from, as in A")
         off = ((A_bar - wanted).abs().max() / wanted.abs().max()).item()
         expect(_same(A_bar, wanted), f"A_bar is off by {off:.1%} of its largest entry at delta = {delta:g}")
         expect(not _same(B_bar, delta * B), "that B_bar is Euler's: the input goes through the same solve")
         wanted_B = torch.linalg.solve(one - half, delta * B)
         expect(not _same(B_bar, wanted_B / 2), "u_t stands at both ends of the step, so half of it and half again")
+        expect(not _same(B_bar, wanted_B / delta), "delta is missing from B_bar: u_t flows in for so long")
         off = ((B_bar - wanted_B).abs().max() / wanted_B.abs().max()).item()
         expect(_same(B_bar, wanted_B), f"A_bar is right, B_bar is off by {off:.1%} at delta = {delta:g}")
     return "the trapezoid, for any matrix"

@@ -58,7 +58,8 @@ def check_cauchy_sum(cauchy):
         sums = (1 / (g[:, None] - rates)).sum(1)
         expect(not _same(got, sums), "every fraction has its weight")
         expect(not _same(got, (w.conj() / (g[:, None] - rates)).sum(1)), "the weights are conjugated: nothing here is")
-        turned = any(_same(got, made) for made in ((w / (g[:, None] - rates.conj())).sum(1), wanted.conj()))
+        under = (g[:, None] - rates.conj(), g.conj()[:, None] - rates, (g[:, None] - rates).conj())
+        turned = any(_same(got, made) for made in (*((w / below).sum(1) for below in under), wanted.conj()))
         expect(not turned, "a conjugate has crept in (`.mH` and `vdot` conjugate, `.mT` does not)")
         expect(not _same(got, 1 / (w * (g[:, None] - rates)).sum(1)), "sum the fractions, not what is below them")
         expect(not _same(got, w.sum() / (g[:, None] - rates).sum(1)), "sum the fractions, not both of their halves")
@@ -75,8 +76,9 @@ def check_mended_kernel(kernel):
         rates = s4d_lin(n)[:half]
         B, C = (_random(half, seed=n + k, dtype=torch.complex128) for k in range(2))
         A_bar = torch.exp(delta * rates)
-        B_bar = (A_bar - 1) / rates * B
-        powers = A_bar[:, None] ** torch.arange(l + 1)
+        held = (A_bar - 1) / rates
+        B_bar = held * B
+        powers = A_bar[:, None] ** torch.arange(l + 1)  # (n / 2, l + 1)
         sums = (C * B_bar) @ powers  # (l + 1)
         wanted = 2 * sums.real[:l]
         given = kernel(rates.clone(), B.clone(), C.clone(), delta, l)
@@ -94,6 +96,9 @@ def check_mended_kernel(kernel):
             not _same(got, 2 * sums.abs()[:l]),
             "the imaginary parts cancel in a pair: take the real part, not the length",
         )
+        turned = (C.conj() * B_bar @ powers, C * held * B.conj() @ powers, C * held.conj() * B @ powers.conj())
+        turned = any(_same(got, 2 * made.real[:l]) for made in turned)
+        expect(not turned, "a conjugate has crept in: the half that is given has none, in rates, B or C")
         expect(not _same(got, wanted / delta), "B_bar, not B: divide by nothing")
         expect(False, f"for n = {n} the kernel is off by {_off(got, wanted)} of its largest value")
     return "the same kernel as with both halves of each pair"
@@ -115,7 +120,7 @@ def check_step_range(steps):
         expect(not near(low, 2 / l), f"{here}: that leaves 1/e of it: for a half the logarithm of 2 goes in")
         left = math.exp(-min(low / 2 * l, 700.0))
         expect(
-            near(low, right), f"{here}: with dt_min = {low:.3g} the share {left:.3g} is left after {l} steps, not 0.5"
+            near(low, right), f"{here}: with dt_min = {low:.4g} the share {left:.6g} is left after {l} steps, not 0.5"
         )
         fastest = n // 2 - 1
         expect(not near(high, 1 / (n // 2)), f"{here}: the pairs are counted from 0, the fastest is n / 2 - 1")

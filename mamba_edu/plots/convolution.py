@@ -1,5 +1,8 @@
 """Pictures of chapter 4: answers that add up, what each output weighs, times against length, errors over time."""
 
+import time
+from itertools import cycle, pairwise
+
 import numpy as np
 
 from .selection import _byte_ticks, _label_ends
@@ -7,7 +10,7 @@ from .style import DIVERGING, LIGHT, new_figure
 
 
 def sum_of_answers(u, K, y):
-    """The inputs above; below, each input's own answer as a line and the output, their sum, as dots.
+    """The inputs above; below, each input's own answer as a labelled line and the output, their sum, as dots.
 
     u, y: (l,). K: (l,), the answer to a single 1. Returns a figure.
     """
@@ -22,14 +25,25 @@ def sum_of_answers(u, K, y):
     figure, (top, axes) = new_figure(7.4, 3.5, alt, 2, 1, sharex=True, height_ratios=[1, 2.2])
     top.vlines(struck, 0, u[struck], color=LIGHT["u"], lw=1.8)
     top.plot(struck, u[struck], "o", ms=5, color=LIGHT["u"])
+    top.margins(y=0.2)
     top.set(ylabel="u")
-    for s in struck:
-        axes.plot(np.arange(s, len(u)), u[s] * K[: len(u) - s], "-", lw=1.2, color=LIGHT["u"], alpha=0.75)
+    for s, style in zip(struck, cycle(["-", "--", ":"])):
+        answer = u[s] * K[: len(u) - s]
+        axes.plot(np.arange(s, len(u)), answer, style, lw=1.6, color=LIGHT["u"])
+        peak = int(np.abs(answer).argmax())
+        side = ("left", (6, 8)) if s < len(u) / 8 else ("right", (-9, 0))
+        _name(axes, f"answer to {u[s]:g}".replace("-", "−"), (s + peak, answer[peak]), *side, LIGHT["u"])
     axes.plot(y, "o", ms=5, color=LIGHT["y"])
+    _name(axes, "output: their sum", (top_of, y[top_of]), "left", (9, 0), LIGHT["y"])
     axes.set(xlabel="step", ylabel="y", xlim=(-0.5, len(u) - 0.5))
     for ax in (top, axes):
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     return figure
+
+
+def _name(axes, text, at, ha, shift, color):
+    """Write beside `at`, a place in the data, so many points to its right and above."""
+    axes.annotate(text, at, shift, textcoords="offset points", ha=ha, va="center", fontsize=9, color=color)
 
 
 def weight_maps(panels, data=None):
@@ -59,6 +73,31 @@ def weight_maps(panels, data=None):
                 _byte_ticks(axis, data)
     axes[0, 0].set_ylabel("output")
     return figure
+
+
+def fastest(way, case, seconds=0.04):
+    """Milliseconds that `way(*case)` takes: the shortest of five runs or more, since others only add to a time."""
+    took, end = [], time.perf_counter() + seconds
+    way(*case)  # not timed: a first call may compile
+    while len(took) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        way(*case)
+        took.append(1e3 * (time.perf_counter() - start))
+    return min(took)
+
+
+def crossing(sizes, slow, fast):
+    """The size from which on `fast` takes less time than `slow`, inf where it never does.
+
+    sizes: rising. slow, fast: a time each. Between two sizes both are straight lines on logarithmic axes.
+    """
+    ratios = np.log(slow) - np.log(fast)
+    if ratios[0] >= 0:
+        return sizes[0]
+    for (x, r), (x_next, r_next) in pairwise(zip(sizes, ratios)):
+        if r_next >= 0:
+            return x * (x_next / x) ** (r / (r - r_next))
+    return float("inf")
 
 
 def times_against(panels):

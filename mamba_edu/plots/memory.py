@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .selection import _label_ends
 from .style import LIGHT, new_figure
 
 # who keeps what, in every picture of chapter 1 and in its live figure: all of the past blue, a state brown
@@ -24,7 +23,9 @@ def still_needed(spans):
     """
     spans = {name: np.sort(np.maximum(lengths, 1)) for name, lengths in spans.items()}
     words = "; ".join(
-        f"{name}: half are over within {np.median(lengths):.0f}, nine in ten within {np.quantile(lengths, 0.9):.0f}"
+        "{}: half are over within {:,}, nine in ten within {:,}".format(
+            name, *np.quantile(lengths, [0.5, 0.9], method="lower")
+        )
         for name, lengths in spans.items()
     )
     figure, axes = new_figure(7.4, 3.1, f"Share of cases that last longer than so many bytes. {words}.")
@@ -63,10 +64,25 @@ def _decades(axes, words):
     axes.minorticks_off()
 
 
-def _name_ends(axes, x, ends):
+def _name_ends(axes, x, ends, words=str):
+    """Each curve's name at its end, no two on one another. ends: {keeper: last value}. words: what to write for it."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.05)
-    _label_ends(axes, x, ends, {name: LIGHT[_KEEPERS[name][0]] for name in ends}, log=True)
+    names = sorted(ends, key=ends.get)
+    places = _apart(np.log([ends[name] for name in names]), 0.075 * np.log(high / low))
+    for name, place in zip(names, places):
+        axes.text(x, np.exp(place), words(name), color=LIGHT[_KEEPERS[name][0]], va="center", fontsize=9)
+
+
+def _apart(places, gap):
+    """Rising places, moved as little as makes each `gap` higher than the one before: those that touch stay centred."""
+    steps, groups = gap * np.arange(len(places)), []
+    for place in places - steps:
+        group = [place]
+        while groups and np.mean(groups[-1]) > np.mean(group):
+            group = groups.pop() + group
+        groups.append(group)
+    return steps + [np.mean(group) for group in groups for _ in group]
 
 
 def bytes_kept(lengths, kept, crossing):
@@ -92,8 +108,8 @@ def bytes_kept(lengths, kept, crossing):
 
 def milliseconds(lengths, times, xlabel):
     """Measured times against length, both logarithmic. lengths: (m). times: {keeper: (m) ms}. Returns a figure."""
-    words = ", ".join(f"{name} from {values[0]:.2g} to {values[-1]:.2g}" for name, values in times.items())
-    figure, axes = new_figure(7.4, 3.1, f"Milliseconds against {xlabel}, {lengths[0]} to {lengths[-1]:,}: {words}.")
+    words = ", ".join(f"{name} {_duration(values[0])} to {_duration(values[-1])}" for name, values in times.items())
+    figure, axes = new_figure(7.4, 3.1, f"Time against {xlabel}, {lengths[0]} to {lengths[-1]:,}: {words}.")
     _draw(axes, lengths, times)
     axes.set(xlabel=xlabel, ylabel="ms")
     _decades(axes, {0.01: "0.01", 0.1: "0.1", 1: "1", 10: "10", 100: "100", 1000: "1,000"})
@@ -115,15 +131,16 @@ def beyond_measurement(lengths, measured, further, predicted):
     axes.axvspan(lengths[0] * 0.8, lengths[-1] * 1.2, color=LIGHT["panel"], zorder=-1, lw=0)
     for name, values in measured.items():
         colour, dash = _KEEPERS[name]
-        axes.plot(lengths, values, "o", ms=3.5, color=LIGHT[colour])
+        axes.plot(lengths, values, dash, marker="o", ms=3.5, lw=0.8, color=LIGHT[colour])
         axes.plot(further, predicted[name], dash, lw=1.4, color=LIGHT[colour])
-    axes.set(xscale="log", yscale="log", xlim=(lengths[0] * 0.8, further[-1] * 14), xlabel="tokens read")
+    axes.set(xscale="log", yscale="log", xlim=(lengths[0] * 0.8, further[-1] * 22), xlabel="tokens read")
     axes.set_xticks([64, 1024, 8192, 65_536, 2**20], ["64", "1,024", "8,192", "64K", "1M"])
     units = {"1 ms": 1, "1 s": 1e3, "1 min": 6e4, "1 h": 3.6e6}
     axes.set_yticks(list(units.values()), list(units))
     axes.minorticks_off()
     axes.grid(axis="y")
-    _name_ends(axes, further[-1] * 1.3, {name: values[-1] for name, values in predicted.items()})
+    last = {name: values[-1] for name, values in predicted.items()}
+    _name_ends(axes, further[-1] * 1.3, last, lambda name: f"{name} {_duration(last[name])}")
     axes.text(0.015, 0.93, "measured", transform=axes.transAxes, color=LIGHT["muted"], fontsize=9)
     return figure
 
@@ -132,7 +149,7 @@ def _duration(ms):
     for unit, size in (("h", 3.6e6), ("min", 6e4), ("s", 1e3)):
         if ms >= size:
             return f"{ms / size:.1f} {unit}"
-    return f"{ms:.2g} ms"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
 
 
 def lost_of(lengths, lost, n):

@@ -78,7 +78,8 @@ class CostOfContext(LiveFigure):
     def still(self):
         from ..plots.still_cost_of_context import cost_of_context_still
 
-        return cost_of_context_still(self.data(), self.view, self.length, self.n_layer, self.d_model, self.d_state)
+        sizes = {name: getattr(self, name) for name in ("length", "n_layer", "d_model", "d_state")}
+        return cost_of_context_still(self.data(), self.view, guess=self.guess, **sizes)
 
 
 def counts(d_model, d_state):

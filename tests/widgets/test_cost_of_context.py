@@ -12,6 +12,7 @@ from traitlets import TraitError
 from mamba_edu.attention import CausalSelfAttention, Transformer, TransformerConfig, causal_attention
 from mamba_edu.block import MambaBlock
 from mamba_edu.model import Mamba, MambaConfig
+from mamba_edu.plots.style import LIGHT
 from mamba_edu.rnn import RNN
 from mamba_edu.s4 import S4D
 from mamba_edu.widgets import CostOfContext
@@ -269,7 +270,7 @@ def test_a_wrong_value_is_refused_by_name(name, value):
 @pytest.mark.parametrize("view, row, meets", [("memory", 0, "12"), ("token", 1, "1,536"), ("prompt", 2, "3,071")])
 @pytest.mark.parametrize("length", [1, 300, 1048576])
 def test_the_still_tells_the_same(view, row, meets, length):
-    figure = CostOfContext(view=view, length=length, d_model=768, n_layer=12, d_state=9)
+    figure = CostOfContext(view=view, length=length, d_model=768, n_layer=12, d_state=9, guess=4)
     still, data = figure.still(), figure.data()
     words = re.findall(r">([^<>\n]+)</text>", still.svg())
     assert {*MODELS, f"{meets} tokens", "tokens read"} <= set(words)
@@ -284,3 +285,18 @@ def test_the_still_tells_the_same(view, row, meets, length):
         assert float(digits) * 10.0**power == pytest.approx(true, rel=6e-3)
     curves = [line.get_ydata() for line in still.axes[0].lines[:4]]
     assert all((curve == true.numpy()).all() for curve, true in zip(curves, data[view], strict=True))
+
+
+@pytest.mark.parametrize("length", [1, 1024])
+def test_the_still_leaves_the_guess_to_the_reader(length):
+    """As the live figure opens: of the cache nothing but its first token."""
+    still = CostOfContext(length=length).still()
+    words = " ".join(re.findall(r">([^<>\n]+)</text>", still.svg()))
+    for told in (words, still.alt):
+        assert not re.search(r"\b19 tokens|201\.33 MB", told) and "token" in told
+    assert "a token in the cache" in words and "Attention keeps 196.61 kB more" in still.alt
+    axes = still.axes[0]
+    (first,) = (line for line in axes.lines if line.get_color() == LIGHT["u"])
+    assert first.get_xydata().tolist() == [[1, 196608]]
+    low, high = axes.get_ylim()
+    assert low < 98304 and high > 196608 * 2**20, "the axis gives the answer away"

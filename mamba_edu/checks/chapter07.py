@@ -145,15 +145,24 @@ def check_parameter_count(count):
 
 @grader
 def check_break_even(tokens):
-    """`tokens(d_model) -> int`: the first length at which a layer's KV cache holds more numbers than Mamba's state.
+    """`tokens(d_model, n_layer) -> int`: the first length at which a Transformer's KV cache outgrows a whole Mamba.
 
-    Both layers in the same float type. The cache keeps d_model keys and d_model values a token; Mamba keeps 2 d_model
-    channels of 16 states and a window of 3 steps.
+    Both have n_layer layers and the same float type. The cache keeps d_model keys and d_model values a token and layer.
+    Mamba: the byte model of `check_parameter_count`, and the state of one sequence, in each layer 2 d_model channels of
+    16 numbers and a window of 3 steps.
     """
-    for d_model in (64, 256, 2048):
-        got, wanted = tokens(d_model), (2 * d_model * (16 + 3)) // (2 * d_model) + 1
+    for d_model, n_layer in ((40, 3), (64, 2), (256, 4)):
+        got, token = tokens(d_model, n_layer), 2 * d_model * n_layer
+        weights, state = _true_count(d_model, n_layer, 256, 16, 4, 2), n_layer * 2 * d_model * (16 + 3)
+        wanted = (weights + state) // token + 1
         expect(isinstance(got, int), f"a number of tokens is an int, yours is {type(got).__name__}")
-        expect(got != wanted - 3, "the convolution's window is part of the state")
-        expect(got != wanted - 1, "at that length both are the same size: the first at which the cache is larger")
-        expect(got == wanted, f"not {got}: write both sizes in units of d_model and see what cancels")
-    return "20 tokens, whatever the width"
+        expect(got != state // token + 1, "that is where the cache outgrows the state: the weights are wanted, too")
+        expect(got != weights // token + 1, "the state counts, too: numbers of state and the convolution's window")
+        expect(got != (weights + state) // (token // n_layer) + 1, "every layer has a cache of its own")
+        expect(got != wanted - 1, "there Mamba still holds more: the first length at which the cache is larger")
+        expect(
+            got == wanted,
+            f"for d_model {d_model} and {n_layer} layers not {got:,}: the model has {weights:,} weights, "
+            f"a token takes {token:,} numbers",
+        )
+    return "a cache outgrows the whole model soon, and then goes on growing"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from traitlets import TraitError
 
+from mamba_edu.plots.style import LIGHT
 from mamba_edu.widgets import ThreeViews
 
 JAGGED = [((7 * t) % 17 - 8) / 4 for t in range(24)]
@@ -105,6 +106,13 @@ def test_the_still_tells_the_same(state):
     assert not re.search(r"nan|inf\b", still.svg() + still.alt)
     assert f"with {y[y.abs().argmax()]:.2f}." in still.alt and "the same to twelve digits" in still.alt
     assert len(fig.html().encode()) < 80_000
+    data, (top, middle, bottom) = fig.data(), still.axes
+    kernel, bars = middle.lines[0], middle.patches[: len(y)]
+    assert kernel.get_ydata().tolist() == data["kernel"][: fig.t + 1].flip(0).tolist(), "its newest weight on step t"
+    assert [bar.get_height() for bar in bars] == data["products"].tolist()
+    assert f"whose sum is {data['products'].sum():.2f};" in still.alt
+    roles = [top.lines[0], kernel, bottom.lines[0], bottom.lines[1]]
+    assert [line.get_color() for line in roles] == [LIGHT[name] for name in ("u", "delta", "y", "delta")]
 
 
 # ---- the page's side ------------------------------------------------------------------------------------------------

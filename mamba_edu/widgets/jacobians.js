@@ -1,9 +1,10 @@
 /**
  * A small recurrent network, the Jacobians of its steps, and how large their products are: what
  * `gradient-through-time` draws. The weights and inputs are those of gradient_through_time.py, drawn in the same order.
+ * A Jacobian (n, n) is one Float64Array, row after row: a hundred products of them fit into one move of a slider.
  */
 
-import { matmul, matvec, sigmoid } from "./core.js";
+import { matvec, sigmoid } from "./core.js";
 
 export const N = 8; // numbers of state; an LSTM has twice as many
 export const LONGEST = 100;
@@ -22,8 +23,6 @@ function draws(seed, rows, columns) {
 
 const scaled = (M, by) => M.map((row) => row.map((value) => by * value));
 const plus = (a, b) => a.map((value, i) => value + b[i]);
-const transposed = (M) => M[0].map((_, j) => M.map((row) => row[j]));
-const rows = (weights, M) => M.map((row, i) => row.map((value) => weights[i] * value));
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
 const X = draws(1, LONGEST, D_INPUT);
@@ -38,7 +37,8 @@ function rnn(x, radius, linear) {
     h = plus(matvec(W_X, x_t), matvec(weight, h));
     if (!linear) h = h.map(Math.tanh);
     const slopes = h.map((value) => (linear ? 1 : 1 - value * value));
-    return { jacobian: rows(slopes, weight), passes: mean(slopes) };
+    const jacobian = Float64Array.from(weight.flatMap((row, i) => row.map((value) => slopes[i] * value)));
+    return { jacobian, passes: mean(slopes) };
   });
 }
 
@@ -56,48 +56,77 @@ function lstm(x, bias) {
     c = c.map((value, k) => f[k] * value + i[k] * g[k]);
     const t = c.map(Math.tanh);
     h = t.map((value, k) => o[k] * value);
-    const cell = W_i.map((_, k) => { // dc / dh
+    const jacobian = new Float64Array(4 * N * N);
+    for (let k = 0; k < N; k++) {
       const [by_f, by_i, by_g] = [before[k] * f[k] * (1 - f[k]), g[k] * i[k] * (1 - i[k]), i[k] * (1 - g[k] * g[k])];
-      return W_i[k].map((w, j) => by_f * W_f[k][j] + by_i * w + by_g * W_g[k][j]);
-    });
-    const out = t.map((value, k) => o[k] * (1 - value * value)); // dh / dc
-    const diagonal = (values) => values.map((value, k) => values.map((_, j) => (j === k ? value : 0)));
-    const shown = cell.map((row, k) => row.map((value, j) => out[k] * value + t[k] * o[k] * (1 - o[k]) * W_o[k][j]));
-    const [keep, pass] = [diagonal(f), diagonal(f.map((value, k) => out[k] * value))];
-    const jacobian = [...shown.map((row, k) => [...row, ...pass[k]]), ...cell.map((row, k) => [...row, ...keep[k]])];
+      const [by_c, by_o] = [o[k] * (1 - t[k] * t[k]), t[k] * o[k] * (1 - o[k])]; // dh / dc, and by way of the gate
+      const [of_h, of_c] = [2 * N * k, 2 * N * (N + k)]; // where their rows begin
+      for (let j = 0; j < N; j++) {
+        const cell = by_f * W_f[k][j] + by_i * W_i[k][j] + by_g * W_g[k][j]; // dc / dh
+        jacobian[of_c + j] = cell;
+        jacobian[of_h + j] = by_c * cell + by_o * W_o[k][j];
+      }
+      jacobian[of_c + N + k] = f[k];
+      jacobian[of_h + N + k] = by_c * f[k];
+    }
     return { jacobian, passes: mean(f) };
   });
 }
 
+/** A B; flat, n rows each. */
+function product(A, B, n) {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n * n; i += n) {
+    for (let k = 0; k < n; k++) {
+      const a = A[i + k];
+      for (let j = 0; j < n; j++) out[i + j] += a * B[k * n + j];
+    }
+  }
+  return out;
+}
+
+/** A A^T; flat, n rows. The square of A where A is symmetric. */
+function gram(A, n) {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i; j < n; j++) {
+      let sum = 0;
+      for (let k = 0; k < n; k++) sum += A[i * n + k] * A[j * n + k];
+      out[i * n + j] = out[j * n + i] = sum;
+    }
+  }
+  return out;
+}
+
 /**
- * The largest singular value. With M = G^T G squared again and again, and its scale taken out each time, the trace of
- * M^(2^k) lies between its largest eigenvalue and n times that; the 2^k-th root of n is 1 + 1e-9 at k = 32.
+ * The largest singular value of G; flat, n rows. M = G G^T is squared again and again, its scale taken out each time:
+ * the 2^k-th root of the trace of M^(2^k) falls to the largest eigenvalue. The next trace is the sum of M's squares, so
+ * the last square need not be formed. What all later ones would add is about share (1 - squares)^2, and share halves.
  */
-export function spectralNorm(G) {
-  let M = matmul(transposed(G), G);
-  let [log, share] = [0, 1];
-  for (let k = 0; k <= 34; k++) {
-    const trace = M.reduce((sum, row, i) => sum + row[i], 0);
+function spectralNorm(G, n) {
+  let M = gram(G, n);
+  let log = 0;
+  for (let share = 1; ; M = gram(M, n)) {
+    let [trace, squares] = [0, 0];
+    for (let i = 0; i < n * n; i += n + 1) trace += M[i];
     if (trace === 0) return 0;
+    for (let i = 0; i < n * n; i++) squares += (M[i] /= trace) * M[i];
     log += share * Math.log(trace);
     share /= 2;
-    M = scaled(M, 1 / trace);
-    const squared = matmul(M, M);
-    if (squared.reduce((sum, row, i) => sum + row[i], 0) > 1 - 1e-15) break; // one eigenvalue is all there is
-    M = squared;
+    if (!(share * (1 - squares) ** 2 > 1e-13)) return Math.exp((log + share * Math.log(squares)) / 2);
   }
-  return Math.exp(log / 2);
 }
 
 /** All that is drawn, from the traits; norms, passes and reach are Python's `data`. */
 export function through({ network, radius, bias, length }) {
   const x = X.slice(0, length);
   const steps = network === "lstm" ? lstm(x, bias) : rnn(x, radius, network === "linear");
-  let product = steps[0].jacobian.map((row, i) => row.map((_, j) => (i === j ? 1 : 0)));
+  const n = Math.sqrt(steps[0].jacobian.length);
   const back = [1]; // what is left of a change k steps ago
+  let whole = null;
   for (let t = length - 1; t >= 0; t--) {
-    product = matmul(product, steps[t].jacobian);
-    back.push(spectralNorm(product));
+    whole = whole ? product(whole, steps[t].jacobian, n) : steps[t].jacobian;
+    back.push(spectralNorm(whole, n));
   }
   const lost = back.findIndex((left) => left < ENOUGH);
   return { l: length, back, norms: [...back].reverse(), passes: steps.map((step) => step.passes), reach: lost < 0 ? length : lost - 1 };

@@ -7,6 +7,7 @@ from .style import LIGHT, new_figure
 WIDTH = 4.4  # inches: on a phone it stands whole
 _SMALL = 9.5  # points
 _LOW, _HIGH = 1e-8, 1e8
+_MARKS = {"the bracket": 11, "one link in ten": 32}  # the chapter's
 _NAMES = {"linear": "a linear network", "tanh": "a network with tanh", "lstm": "an LSTM"}
 
 
@@ -21,9 +22,12 @@ def gradient_through_time_still(data, network, radius, bias):
     last = f"over all {steps} steps more than 1 % is left" if reach == steps else f"1 % is left for {reach} steps"
     alt = f"What is left of a change of the state of {_NAMES[network]}, {knob}: {last}, {back[-1]:.2e} after {steps}."
     figure, axes = new_figure(WIDTH, 2.8, alt)
-    for at in (13, 32):
+    for words, at in _MARKS.items():
         if at <= steps:
             axes.axvline(at, color=LIGHT["hairline"], lw=0.8, zorder=0)
+            end = words == "the bracket" or at > 0.85 * steps  # so that the two never meet
+            place = {"ha": "right" if end else "center", "transform": axes.get_xaxis_transform()}
+            axes.text(at, 1.04, words, color=LIGHT["muted"], fontsize=8, **place)
     axes.axhline(1, color=LIGHT["hairline"], lw=0.8, zorder=0)
     axes.axhline(0.01, color=LIGHT["muted"], lw=0.8, ls=(0, (2, 4)))
     axes.plot(back, color=LIGHT["h"], lw=1.6)
@@ -35,7 +39,7 @@ def gradient_through_time_still(data, network, radius, bias):
     axes.set(yscale="log", ylim=(_LOW, _HIGH), xlim=(0, steps), xlabel="steps ago")
     axes.set_yticks([1e-8, 1e-4, 1, 1e4, 1e8], ["1e−8", "1e−4", "1", "1e4", "1e8"])
     axes.minorticks_off()
-    axes.set_title("left of a change of the state", loc="left", fontsize=_SMALL)
+    axes.set_title("left of a change of the state", loc="left", fontsize=_SMALL, pad=20)
     axes.tick_params(labelsize=_SMALL)
     axes.xaxis.label.set_fontsize(_SMALL)
     return figure

@@ -30,8 +30,8 @@ class GradientThroughTime(LiveFigure):
     LSTM's state is h and c together.
 
     network: "linear", "tanh" or "lstm". radius: the spectral radius of W_h, 0.5 to 2; an LSTM's W_h is what it is.
-    bias: of the forget gate, 0 to 6, an LSTM's only. length: 20 to 100 steps. guess: the reader's, after how many steps
-    1 % is left, 0 to 100; -1 is none yet.
+    bias: of the forget gate, 0 to 6, an LSTM's only. length: 20 to 100 steps. ago: the marked state, in steps before
+    the last, 0 to 100. guess: the reader's, after how many steps 1 % is left, 0 to 100; -1 is none yet.
     """
 
     name = "gradient-through-time"
@@ -39,6 +39,7 @@ class GradientThroughTime(LiveFigure):
     radius = Number(1.0, 0.5, 2)
     bias = Number(0.0, 0, 6)
     length = Whole(60, 20, LONGEST)
+    ago = Whole(11, 0, LONGEST)
     guess = Whole(-1, -1, LONGEST)
 
     @default("question")

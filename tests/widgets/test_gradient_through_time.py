@@ -4,8 +4,10 @@ import json
 import math
 import re
 
+import nbformat
 import pytest
 import torch
+from figure_page import ROOT
 from traitlets import TraitError
 
 from mamba_edu.widgets import GradientThroughTime
@@ -80,7 +82,7 @@ def test_its_claims():
     def reach(**state):
         return int(GradientThroughTime(length=100, **state).data()["reach"])
 
-    assert reach(network="tanh", radius=1) == 13, "the median link, by chance"
+    assert reach(network="tanh", radius=1) == 13, "two beyond the bracket"
     assert (
         reach(network="linear", radius=1)
         == 100
@@ -96,6 +98,7 @@ WRONG = {
     "radius": [0.4, 2.1, math.nan, "1", True],
     "bias": [-0.1, 6.1, math.inf],
     "length": [19, 101, 20.5],
+    "ago": [-1, 101, 2.5],
     "guess": [-2, 101, 1.5],
 }
 
@@ -119,6 +122,22 @@ def test_the_still_tells_the_same(state):
     told = "more than 1 % is left" if reach == state["length"] else f"1 % is left for {reach} steps"
     assert told in still.alt and f"{data['norms'][0].item():.2e} after {state['length']}" in still.alt
     assert len(fig.html().encode()) < 80_000
+
+
+def chapter_marks():
+    """{words: steps} of chapter 2's own plots."""
+    cells = nbformat.read(ROOT / "chapters" / "02_recurrent_networks.ipynb", as_version=4).cells
+    (written,) = re.findall(r"^marks = (\{.*\})$", "\n".join(cell.source for cell in cells), re.MULTILINE)
+    return json.loads(written)
+
+
+@pytest.mark.parametrize("length", [20, 60])
+def test_the_still_marks_what_the_chapter_does(length):
+    (axes,) = GradientThroughTime(length=length).still().axes
+    upright = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1 < len(line.get_xdata())]
+    told = {text.get_text(): text.get_position()[0] for text in axes.texts if ":" not in text.get_text()}
+    wanted = {words: at for words, at in chapter_marks().items() if at <= length}
+    assert told == wanted and upright == list(wanted.values())
 
 
 # ---- the page's side ------------------------------------------------------------------------------------------------
@@ -151,6 +170,23 @@ def test_the_page_computes_what_the_package_does(at):
         for name in ("norms", "passes"):
             close_each(torch.tensor(drawn[name], dtype=torch.float64), true[name])
         assert drawn["reach"] == int(true["reach"]), state
+
+
+def plain(words):
+    """The number that `number` of marks.js has written."""
+    return float(words.replace("−", "-").replace(",", ""))
+
+
+def across(page, ago, length=60):
+    """Where a state stands in the panels, pixels of the SVG."""
+    return 48 + ago * (page.stage.locator('[data-panel="left"] svg').bounding_box()["width"] - 64) / length
+
+
+def centre(page, panel):
+    """The one hollow dot of a panel."""
+    dot = marks(page, panel, "circle[style*='--ss-paper']")
+    assert dot.count() == 1, panel
+    return [float(dot.get_attribute(name)) for name in ("cx", "cy")]
 
 
 def test_before_the_guess_the_curve_does_not_tell(at):
@@ -193,16 +229,78 @@ def test_the_pointer_marks_one_step_in_both_panels_and_in_the_formula(at):
     page = at(GradientThroughTime)
     page.reveal()
     box = marks(page, "left", "svg").bounding_box()
-    step = (box["width"] - 58) / 60
-    page.page.mouse.move(box["x"] + 42 + 10 * step, box["y"] + 120)
+    page.page.mouse.move(box["x"] + across(page, 10), box["y"] + 120)
     seen = page.look()
     true = GradientThroughTime().data()["norms"][50].item()
     assert page.stage.locator(".live-readout").inner_text() == f"10 steps ago: {true:.3g}"
     assert "‖∂h[60] / ∂h[50]‖ = ‖J[60] ··· J[51]‖" in seen["words"] and f"{true:.3g}" in seen["words"]
     for panel in ("left", "passes"):
-        assert marks(page, panel, "circle[style*='--ss-paper']").count() == 1, panel
+        assert centre(page, panel)[0] == pytest.approx(across(page, 10), abs=0.02), panel
     page.page.mouse.move(2, 2)
-    assert "‖∂h[60] / ∂h[59]‖ = ‖J[60]‖" in page.look()["words"]
+    assert "‖∂h[60] / ∂h[49]‖ = ‖J[60] ··· J[50]‖" in page.look()["words"]
+
+
+@pytest.mark.parametrize("state", [{}, {"network": "lstm", "bias": 1.3, "length": 20}], ids=str)
+def test_the_lower_panel_marks_the_step_that_leads_to_the_state(state, at):
+    page, data = at(GradientThroughTime), GradientThroughTime(**state).data()
+    put(page, **state)
+    length, box = len(data["passes"]), marks(page, "passes", "svg").bounding_box()
+    for ago in (0, 7, length - 1):
+        page.page.mouse.move(box["x"] + across(page, ago, length), box["y"] + 40)
+        page.look()
+        t, through = re.fullmatch(
+            r"step (\d+) lets (\S+) through", page.stage.locator(".live-readout").inner_text()
+        ).groups()
+        true = data["passes"][length - ago - 1].item()
+        assert int(t) == length - ago and plain(through) == pytest.approx(true, rel=0.01)
+        assert centre(page, "passes") == pytest.approx([across(page, ago, length), 80 - 70 * true], abs=0.02)
+
+
+def test_it_marks_what_the_chapter_does(at):
+    page = at(GradientThroughTime)
+    for length in (20, 60, 100):
+        put(page, length=length)
+        wanted = {words: ago for words, ago in chapter_marks().items() if ago <= length}
+        upright = page.page.evaluate(
+            """() => [...eyes.stage().querySelectorAll("[data-panel=left] line:not([stroke-dasharray])")]
+              .map((line) => ["x1", "x2", "y1", "y2"].map((name) => +line.getAttribute(name)))
+              .filter(([x1, x2, y1, y2]) => x1 === x2 && x1 > 48 && Math.abs(y2 - y1) > 200).map(([x]) => x)"""
+        )
+        assert upright == pytest.approx([across(page, ago, length) for ago in wanted.values()], abs=0.02)
+        for words in chapter_marks():
+            assert marks(page, "left", "text").filter(has_text=words).count() == (words in wanted), (words, length)
+
+
+def test_the_words_end_with_the_whole_way(at):
+    page = at(GradientThroughTime)
+    page.reveal()
+    for state in STATES[1::6]:
+        back = GradientThroughTime(**state).data()["norms"].flip(0)
+        said = put(page, **state)["said"]
+        last, told = re.search(r"of one (\d+) steps ago (\S+)\.$", said).groups()
+        assert int(last) == state["length"] and plain(told) == pytest.approx(back[-1].item(), rel=0.05), said
+
+
+def test_the_marked_state_is_dragged(at):
+    page, back = at(GradientThroughTime), GradientThroughTime().data()["norms"].flip(0)
+    page.reveal()
+    handle = page.stage.locator('[data-handle="ago"]')
+    box, floor = marks(page, "left", "svg").bounding_box(), 225
+    page.page.mouse.move(box["x"] + across(page, 11), box["y"] + floor)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + across(page, 20), box["y"] + floor, steps=3)
+    page.page.mouse.up()
+    page.page.mouse.move(2, 2)
+    seen = page.look()
+    assert page.number("ago") == 20 and "‖∂h[60] / ∂h[40]‖ = ‖J[60] ··· J[41]‖" in seen["words"]
+    told = re.search(r"at the mark, 20 steps ago, (\S+) arrives", seen["said"]).group(1)
+    assert plain(told) == pytest.approx(back[20].item(), rel=0.05)
+    handle.focus()
+    page.press("ArrowRight", "ArrowRight")
+    assert handle.get_attribute("aria-valuetext") == "22 steps ago"
+    for panel in ("left", "passes"):
+        assert centre(page, panel)[0] == pytest.approx(across(page, 22), abs=0.02), panel
+    assert "20 steps ago" in put(page, length=20)["said"], "what lies beyond is marked at the end"
 
 
 @pytest.mark.parametrize("screen", ["wide-light", "phone-dark"])
@@ -212,16 +310,13 @@ def test_nothing_leaves_the_picture(screen, at):
     for state in STATES[:: 1 if screen == "wide-light" else 4]:
         seen = put(page, **state)
         assert not re.search(r"NaN|Infinity|undefined", seen["said"] + seen["words"]), state
-        points = page.page.evaluate(
-            """() => [...eyes.stage().querySelectorAll('[data-panel=left] path')].map((path) => path.getBBox())
-              .map(({ x, y, width, height }) => [x, y, x + width, y + height])"""
+        outside = page.page.evaluate(
+            """() => [...eyes.stage().querySelectorAll(".live-canvas svg")].flatMap((svg) => {
+              const frame = svg.getBoundingClientRect();
+              return [...svg.querySelectorAll("path, text")].filter((mark) => {
+                const { left, right, top, bottom } = mark.getBoundingClientRect();
+                return left < frame.left || right > frame.right || top < frame.top || bottom > frame.bottom;
+              }).map((mark) => mark.textContent || mark.outerHTML);
+            })"""
         )
-        size = page.page.evaluate(
-            """() => {
-              const svg = eyes.stage().querySelector('[data-panel=left] svg');
-              return [svg.width.baseVal.value, svg.height.baseVal.value];
-            }"""
-        )
-        assert all(x0 >= -3 and y0 >= -3 and x1 <= size[0] + 3 and y1 <= size[1] + 3 for x0, y0, x1, y1 in points), (
-            state
-        )
+        assert outside == [], state

@@ -38,8 +38,20 @@ def steps(l, n):
     return 2 * math.log(2) / l, 1 / (n // 2 - 1)
 
 
-def fractions(w, rates, g):
-    return w / (g[:, None] - rates)
+def corrected(Lambda, P, B, alpha, beta, *, sign=1, star=True, with_beta=True, through_R=True):
+    R, row = 1 / (alpha - beta * Lambda), P.conj() if star else P
+    beta = sign * (beta if with_beta else 1)
+    q = (row * R * B).sum() / (1 + beta * (row * R * P).sum())
+    return R * B - beta * q * (R * P if through_R else P)
+
+
+def by_matrix(Lambda, P, B, alpha, beta):
+    A = torch.diag(Lambda) - torch.outer(P, P.conj())
+    return torch.linalg.solve(alpha * torch.eye(len(P)) - beta * A, B)
+
+
+def wrongly(**options):
+    return lambda *system: corrected(*system, **options)
 
 
 def of_range(low=1.0, high=1.0, turn=lambda low, high: (low, high)):
@@ -52,10 +64,9 @@ RIGHT = {
         lambda c, x: legs_basis(len(c), x) @ c,
         lambda c, x: legs_reconstruct(c, positions=x).float(),
     ],
-    "cauchy_sum": [
-        lambda w, rates, g: fractions(w, rates, g).sum(1),
-        lambda w, rates, g: (1 / (g[:, None] - rates)) @ w,
-        lambda w, rates, g: torch.stack([sum(a / (one - r) for a, r in zip(w, rates)) for one in g]),
+    "corrected_inverse": [
+        corrected,
+        lambda Lambda, P, B, alpha, beta: corrected(Lambda, -1j * P, B, alpha, beta),
     ],
     "mended_kernel": [
         lambda *system: 2 * half_kernel(*system).real,
@@ -99,33 +110,15 @@ WRONG = [
     ("past_from_coefficients", lambda c, x: c, "should have shape (13,), yours has (3,)"),
     ("past_from_coefficients", lambda c, x: past(c, x) * math.nan, "finite"),
     ("past_from_coefficients", lambda c, x: past(c, x) + 0j, "should be real"),
-    ("cauchy_sum", lambda w, rates, g: -fractions(w, rates, g).sum(1), "the sign"),
-    ("cauchy_sum", lambda w, rates, g: (w / (g[:, None] + rates)).sum(1), "*minus* the rate"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w * 0 + 1, rates, g).sum(1), "has its weight"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w.conj(), rates, g).sum(1), "the weights are conjugated"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w, rates.conj(), g).sum(1), "a conjugate has crept in"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).sum(1).conj(), "a conjugate has crept in"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g.conj()).sum(1), "a conjugate has crept in"),
-    (
-        "cauchy_sum",
-        lambda w, rates, g: torch.stack([torch.vdot(1 / (one - rates), w) for one in g]),
-        "a conjugate has crept in",
-    ),
-    (
-        "cauchy_sum",
-        lambda w, rates, g: torch.stack([torch.vdot(w, 1 / (one - rates)) for one in g]),
-        "the weights are conjugated",
-    ),
-    ("cauchy_sum", lambda w, rates, g: 2 * fractions(w, rates, g).sum(1).real + 0j, "the sums are off by 100.0%"),
-    ("cauchy_sum", lambda w, rates, g: 1 / (w * (g[:, None] - rates)).sum(1), "not what is below them"),
-    ("cauchy_sum", lambda w, rates, g: w.sum() / (g[:, None] - rates).sum(1), "both of their halves"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).mean(1), "not a mean"),
-    ("cauchy_sum", lambda w, rates, g: fractions(w, rates, g).sum(0), "should have shape (5,), yours has (3,)"),
-    (
-        "cauchy_sum",
-        lambda w, rates, g: 3 * fractions(w, rates, g).sum(1),
-        "for n = 3, m = 5 the sums are off by 200.0%",
-    ),
+    ("corrected_inverse", lambda L, P, B, alpha, beta: B / (alpha - beta * L), "without P"),
+    ("corrected_inverse", wrongly(sign=-1), "*minus* P P*"),
+    ("corrected_inverse", wrongly(with_beta=False), "with a beta, too"),
+    ("corrected_inverse", wrongly(star=False), "the star conjugates"),
+    ("corrected_inverse", wrongly(through_R=False), "goes through R, too"),
+    ("corrected_inverse", lambda *system: 2 * corrected(*system), "for n = 4 v is off by 100.0%"),
+    ("corrected_inverse", lambda *system: corrected(*system).conj(), "does it solve the equation?"),
+    ("corrected_inverse", lambda *system: corrected(*system).sum(), "should have shape (4,)"),
+    ("corrected_inverse", by_matrix, "a matrix has no room"),
     ("mended_kernel", lambda *system: half_kernel(*system, start=1).real, "still both"),
     ("mended_kernel", lambda *system: 2 * half_kernel(*system, start=1).real, "one step late"),
     ("mended_kernel", lambda *system: half_kernel(*system).real, "other half"),

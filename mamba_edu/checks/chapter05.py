@@ -1,4 +1,4 @@
-"""Graders of chapter 5: a past from its coefficients, Cauchy sums, a kernel to mend, a range of steps, two numbers."""
+"""Graders of chapter 5: a past from its coefficients, an inverse, a kernel to mend, a range of steps, two numbers."""
 
 import math
 
@@ -44,28 +44,38 @@ def check_past_from_coefficients(past):
     return "three numbers, a whole past"
 
 
+def _solution(Lambda, P, B, alpha, beta, correction):
+    """v of (alpha - beta Lambda + correction) v = B, by an explicit matrix; correction: (n, n)."""
+    return torch.linalg.solve(torch.diag(alpha - beta * Lambda) + correction, B)
+
+
 @grader
-def check_cauchy_sum(cauchy):
-    """`cauchy(w, rates, g) -> (m)`: sum_i w_i / (g_j - rates_i); w, rates: (n), g: (m), complex."""
-    for n, m in ((3, 5), (4, 4), (1, 7)):
-        w, rates, g = (_random(s, seed=s + k, dtype=torch.complex128) for k, s in enumerate((n, n, m)))
-        wanted = (w / (g[:, None] - rates)).sum(1)
-        got = expect_values(cauchy(w.clone(), rates.clone(), g.clone()), (m,), "the sums", complex_too=True)
+def check_corrected_inverse(solve):
+    """`solve(Lambda, P, B, alpha, beta) -> v (n)`: the v of (alpha - beta (Lambda - P P*)) v = B.
+
+    Lambda, P, B: (n), complex; alpha, beta: complex numbers. In products of n numbers, without a matrix.
+    """
+    for n in (4, 1, 7):
+        Lambda, P, B = (_random(n, seed=seed, dtype=torch.complex128) for seed in (n, n + 1, n + 2))
+        alpha, beta = complex(1.3 + n, -0.4), complex(0.7, 0.2)
+        given = Lambda, P, B, alpha, beta
+        star, plain = torch.outer(P, P.conj()), torch.outer(P, P)
+        wanted = _solution(*given, beta * star)
+        got = expect_values(solve(*(x.clone() for x in given[:3]), alpha, beta), (n,), "v", complex_too=True)
         if _same(got, wanted):
             continue
-        expect(not _same(got, -wanted), "the sign: g minus the rate")
-        expect(not _same(got, (w / (g[:, None] + rates)).sum(1)), "g *minus* the rate, not plus")
-        sums = (1 / (g[:, None] - rates)).sum(1)
-        expect(not _same(got, sums), "every fraction has its weight")
-        expect(not _same(got, (w.conj() / (g[:, None] - rates)).sum(1)), "the weights are conjugated: nothing here is")
-        under = (g[:, None] - rates.conj(), g.conj()[:, None] - rates, (g[:, None] - rates).conj())
-        turned = any(_same(got, made) for made in (*((w / below).sum(1) for below in under), wanted.conj()))
-        expect(not turned, "a conjugate has crept in (`.mH` and `vdot` conjugate, `.mT` does not)")
-        expect(not _same(got, 1 / (w * (g[:, None] - rates)).sum(1)), "sum the fractions, not what is below them")
-        expect(not _same(got, w.sum() / (g[:, None] - rates).sum(1)), "sum the fractions, not both of their halves")
-        expect(not _same(got, wanted / n), "a sum, not a mean")
-        expect(False, f"for n = {n}, m = {m} the sums are off by {_off(got, wanted)} of the largest")
-    return "Cauchy's sums"
+        expect(not _same(got, B / (alpha - beta * Lambda)), "that is the inverse without P")
+        expect(not _same(got, _solution(*given, -beta * star)), "the sign: A has *minus* P P*, and so -beta A plus")
+        expect(not _same(got, _solution(*given, star)), "the correction comes with a beta, too")
+        expect(not _same(got, _solution(*given, beta * plain)), "the star conjugates: a column times a conjugated row")
+        dropped = B / (alpha - beta * Lambda) - beta * (wanted * P.conj()).sum() * P
+        expect(not _same(got, dropped), "what q brings goes through R, too: beta q R P")
+        expect(False, f"for n = {n} v is off by {_off(got, wanted)} of its largest number: does it solve the equation?")
+    try:
+        solve(*(_random(400_000, dtype=torch.complex128) for _ in range(3)), 1 + 1j, 0.5 + 0j)
+    except RuntimeError:  # two terabytes
+        expect(False, "right for small n, but at n = 400,000 a matrix has no room: lists of n numbers alone")
+    return "an inverse, and no matrix"
 
 
 @grader

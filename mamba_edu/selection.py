@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._exact import ExactModule
 from ._validate import check_choice, check_flag, check_int, check_number, check_tensor
 from .scan import selective_scan
 from .scan.backends import names as backend_names
 
 
-class S6(nn.Module):
+class S6(ExactModule):
     """x -> delta, B, C, then the scan (Mamba algorithm 2).
 
         h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t        y_t = C_t h_t + D x_t
@@ -73,19 +74,8 @@ class S6(nn.Module):
             self.dt_proj.bias._no_weight_decay = True
             self.dt_proj.bias._no_reinit = True
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self._mark()  # deepcopy copies a parameter without its marks
-
-    def _apply(self, fn, recurse=True):
-        kept = {name: self._parameters[name].detach() for name in ("A_log", "D")}
-        super()._apply(fn, recurse)
-        for name, value in kept.items():
-            parameter = self._parameters[name]
-            if parameter.dtype in (torch.bfloat16, torch.float16):
-                parameter.data = value.to(parameter.device, torch.float32)
-        self._mark()
-        return self
+    def _exact(self):
+        return "A_log", "D"
 
     @property
     def A(self):

@@ -36,7 +36,8 @@ ARROWS = {
     "weights": [],
 }
 SHOWING = {"widgets", "checks", "plots"}  # they import what they show or grade
-HELPERS = {"_validate": None, "_corpus": {"data"}, "_download": {"data"}}  # None: the foundation, open to every room
+HELPERS = {"_validate": None, "_exact": {"s4", "selection"}, "_corpus": {"data"}, "_download": {"data"}}
+# None: the foundation, open to every room
 HEAVY = {"numba", "matplotlib", "anywidget", "ipywidgets"}
 
 

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from .._exact import ExactModule
 from .._validate import check_choice, check_int, check_number, check_tensor
 from ..hippo import legs_dplr, s4d_inv, s4d_lin, s4d_real
 from ..lti import fft_convolution
@@ -21,7 +22,7 @@ from .kernels import (
 )
 
 
-class _StateSpace(nn.Module):
+class _StateSpace(ExactModule):
     """What S4D and S4 share: the parameters of d systems, the protocol around them."""
 
     def __init__(self, d_model, dt_min, dt_max, Lambda, **start):
@@ -48,19 +49,8 @@ class _StateSpace(nn.Module):
         for parameter in self._parameters.values():
             parameter._no_weight_decay = True
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self._mark()  # deepcopy copies a parameter without its marks
-
-    def _apply(self, fn, recurse=True):
-        kept = {name: parameter.detach() for name, parameter in self._parameters.items()}
-        super()._apply(fn, recurse)
-        for name, value in kept.items():
-            parameter = self._parameters[name]
-            if parameter.dtype in (torch.bfloat16, torch.float16):
-                parameter.data = value.to(parameter.device, torch.float32)
-        self._mark()
-        return self
+    def _exact(self):
+        return tuple(self._parameters)
 
     @property
     def Lambda(self):

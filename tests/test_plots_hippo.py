@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 
-from mamba_edu import hippo_legs, legs_basis, legs_memory, legs_reconstruct
-from mamba_edu.hippo import s4d_lin
+from mamba_edu import legs_basis, legs_memory, legs_reconstruct
 from mamba_edu.plots import hippo as plots
 from mamba_edu.plots.style import LIGHT
 
@@ -93,59 +92,9 @@ def test_the_past_that_is_read_back_lies_on_the_signal():
     assert [axes.get_ylabel() for axes in figure.axes] == ["u", ""]
 
 
-def test_the_area_below_is_the_error():
-    off = history(2) - U
+def test_the_alternative_says_how_far_off_it_is():
     figure = plots.read_back(U, {"n = 2": history(2)})
-    (axes,) = figure.axes
-    (area,) = axes.collections
-    assert to_hex(area.get_facecolor()[0]) == LIGHT["warn"]
-    corners, floor = area.get_paths()[0].vertices, axes.get_ylim()[0]
-    for at in curves(axes)[0].get_xdata():
-        heights = corners[corners[:, 0] == at, 1] - floor
-        assert heights.min() == pytest.approx(0, abs=1e-12) and heights.max() == pytest.approx(abs(off[at].item()))
     assert f"A signal of 200 samples and what is read back. n = 2: off by {error(2):.2%}." in figure.alt
-
-
-def test_the_error_against_n_is_named_in_its_own_colour():
-    sizes = (2, 4, 8)
-    errors = {"LegS": [error(n) for n in sizes], "twice that": [2 * error(n) for n in sizes]}
-    figure = plots.error_against_n(sizes, errors)
-    (axes,) = figure.axes
-    drawn = curves(axes)
-    assert [line.get_ydata().tolist() for line in drawn] == list(errors.values())
-    assert all(tuple(line.get_xdata()) == sizes for line in drawn)
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "4", "8"]
-    named = texts(axes)
-    assert [named[name].get_color() for name in errors] == [line.get_color() for line in drawn]
-    assert drawn[0].get_color() == LIGHT["h"] != drawn[1].get_color()
-    for name, text in named.items():
-        x, y = text.get_position()
-        assert sizes[-1] < x < axes.get_xlim()[1] and y == pytest.approx(errors[name][-1])
-    assert f"LegS: {error(2):.1%} with 2 numbers, {error(8):.2%} with 8" in figure.alt
-
-
-# ---- rates ----------------------------------------------------------------------------------------------------------
-
-
-def test_rates_are_drawn_in_the_upper_half_alone():
-    lin = s4d_lin(8)
-    assert (lin.imag < 0).any(), "some of them are not to be drawn"
-    panels = {"S4D-Lin": lin, "LegS": torch.linalg.eigvals(hippo_legs(4)[0]).real}
-    figure = plots.rates_in_the_plane(panels)
-    wanted = [lin[lin.imag >= 0].tolist(), [-1, -2, -3, -4]]
-    for axes, title, rates in zip(figure.axes, panels, wanted, strict=True):
-        (dots,) = curves(axes)
-        drawn = [complex(*place) for place in zip(dots.get_xdata(), dots.get_ydata(), strict=True)]
-        assert sorted(drawn, key=abs) == pytest.approx(sorted(rates, key=abs))
-        assert dots.get_linestyle() == "None" and dots.get_color() == LIGHT["h"]
-        assert said_above(axes) == title and axes.get_yscale() == "symlog"
-        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-        assert left < min(z.real for z in drawn) and 0 < right, "and where growing begins"
-        assert low < 0 and max(z.imag for z in drawn) < high
-    assert [axes.get_ylabel() for axes in figure.axes] == ["imaginary part", ""]
-    assert "S4D-Lin: real parts -0.5 to -0.5, turning up to 9;" in figure.alt, "3 pi"
-    assert "LegS: real parts -4 to -1, turning up to 0." in figure.alt
 
 
 # ---- what was trained -----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def _plane_of_rates(axes, rate, delta, method):
     where = {"xytext": (-8 if right else 8, 5), "textcoords": "offset points", "ha": "right" if right else "left"}
     axes.annotate("λ", (rate.real, rate.imag), color=LIGHT["ink"], fontsize=_SMALL, **where)
     axes.set(xlim=(-5, 0.9), ylim=(-0.5, 5.4), aspect="equal", xticks=[-4, -2, 0], yticks=[0, 2, 4])
-    axes.set_title("the rate λ", loc="left", fontsize=_SMALL)
+    axes.set_title("λ, shaded where samples fade", loc="left", fontsize=_SMALL)
 
 
 def _plane_of_factors(axes, pole, h, colour):

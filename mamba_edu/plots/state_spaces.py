@@ -7,6 +7,7 @@ from .style import LIGHT, new_figure
 
 # one colour a rule, in every picture of the part
 _RULES = {"exact": LIGHT["h"], "bilinear": LIGHT["y"], "Euler": LIGHT["warn"], "Mamba": LIGHT["delta"]}
+_ROUNDING = 1e-12  # an error below it is the computer's
 
 
 def held_and_sampled(u, levels, sampled, delta):
@@ -28,14 +29,12 @@ def held_and_sampled(u, levels, sampled, delta):
     axes.lines[0].set_color(LIGHT["muted"])
     axes.plot(ends, sampled, "o", ms=5, color=LIGHT["h"])
     axes.set(xlabel="seconds", ylabel="level h", xlim=(0, ends[-1] * 1.01), ylim=(0, None))
-    for ax in (top, axes):
-        ax.set_xticks(ends, minor=True)
-        ax.grid(axis="x", which="minor")
+    axes.set_xticks(ends, minor=True)  # a mark a sample; lines would cut the steps
     return figure
 
 
 def rules_over_time(panels, t, exact, ylim):
-    """What each rule makes of the same system, a panel a step; the true curve behind.
+    """What each rule makes of the same system, a panel a step; the true curve behind, the exact rule as dots on it.
 
     panels: {title: {rule: (times, values)}}. t, exact: (m,), the true curve. ylim: (low, high), what leaves it is cut
     off. Returns a figure.
@@ -51,38 +50,40 @@ def rules_over_time(panels, t, exact, ylim):
     for ax, (title, rules) in zip(axes[0], panels.items()):
         ax.plot(t, exact, color=LIGHT["muted"], lw=1.2)
         for rule, (times, values) in rules.items():
-            ax.plot(times, values, "o-", ms=4, lw=1.3, color=_RULES[rule])
+            look = {"ls": "", "ms": 5, "zorder": 3} if rule == "exact" else {"ms": 4}
+            ax.plot(times, values, marker="o", lw=1.3, color=_RULES[rule], **look)
         ax.set_title(title, fontsize=10, loc="left")
         ax.set(xlabel="seconds", ylim=ylim, xlim=(0, t[-1]))
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     axes[0, 0].set_ylabel("level h")
     low, high = ylim
-    for row, rule in enumerate(next(iter(panels.values()))):
+    for row, name in enumerate(["true level", *next(iter(panels.values()))]):
         at = low + (0.06 + 0.1 * row) * (high - low)
-        axes[0, 0].text(0.06 * float(t[-1]), at, rule, color=_RULES[rule], fontsize=9)
+        axes[0, 0].text(0.06 * float(t[-1]), at, name, color=_RULES.get(name, LIGHT["muted"]), fontsize=9)
     return figure
 
 
 def error_against_step(steps, errors):
-    """Error after a fixed time against the step, both axes logarithmic; what is below 1e-12 is rounding, drawn there.
+    """Error after a fixed time against the step, both axes logarithmic; a rule that stays below 1e-12 is only named.
 
     steps: (m,), the longest first. errors: {rule: (m,)}. Returns a figure.
     """
-    errors = {rule: np.maximum(error, 1e-12) for rule, error in errors.items()}
-    words = ", ".join(
-        f"{rule} from {e[0]:.0e} to {e[-1]:.0e}" if e[0] > 1e-12 else f"{rule} nothing but rounding"
-        for rule, e in errors.items()
-    )
+    drawn = {rule: np.asarray(error) for rule, error in errors.items() if max(error) > _ROUNDING}
+    exact = [rule for rule in errors if rule not in drawn]
+    words = ", ".join(f"{rule} from {e[0]:.0e} to {e[-1]:.0e}" for rule, e in drawn.items())
+    words += "".join(f", {rule} below 1e-12 at all of them" for rule in exact)
     alt = f"Error against the step, from {steps[0]:g} s to {steps[-1]:g} s: {words}."
-    figure, axes = new_figure(7.4, 3.1, alt)
-    colours = {rule: _RULES[rule] for rule in errors}
-    for rule, error in errors.items():
-        axes.plot(steps, error, "o-", ms=4, color=colours[rule])
+    figure, axes = new_figure(7.4, 2.7, alt)
+    for rule, error in drawn.items():
+        axes.plot(steps, error, "o-", ms=4, color=_RULES[rule])
     axes.set(xscale="log", yscale="log", xlabel="step delta, seconds", ylabel="error")
-    axes.set(xlim=(min(steps) * 0.85, max(steps) * 2.2), ylim=(1e-13, 1))
+    axes.set(xlim=(min(steps) * 0.85, max(steps) * 2.2), ylim=(0.1 * min(e.min() for e in drawn.values()), 1))
     axes.set_xticks(steps, [f"1/{round(1 / step)}" for step in steps])
     axes.minorticks_off()
-    _label_ends(axes, max(steps) * 1.12, {rule: float(e[0]) for rule, e in errors.items()}, colours, log=True)
+    _label_ends(axes, max(steps) * 1.12, {rule: float(e[0]) for rule, e in drawn.items()}, _RULES, log=True)
+    for row, rule in enumerate(exact):
+        at = {"xy": (0.985, 0.06 + 0.1 * row), "xycoords": "axes fraction", "ha": "right", "fontsize": 9}
+        axes.annotate(f"{rule}: below 1e-12", color=_RULES[rule], **at)
     axes.grid(axis="y")
     return figure
 
@@ -107,20 +108,6 @@ def paths_in_the_plane(true, paths, limit):
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
         ax.axvline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     axes[0, 0].set_ylabel("second number")
-    return figure
-
-
-def answers(t, curves, ylabel="y"):
-    """Outputs against time, labelled at their ends. t: (m,). curves: {label: (m,)}, up to four. Returns a figure."""
-    words = ", ".join(f"{label} begins at {float(v[0]):.2f}, ends at {float(v[-1]):.2f}" for label, v in curves.items())
-    figure, axes = new_figure(7.4, 2.7, f"{ylabel} against time, {float(t[0]):g} to {float(t[-1]):g} s: {words}.")
-    colours = dict(zip(curves, [LIGHT["y"], LIGHT["u"], LIGHT["delta"], LIGHT["muted"]]))
-    for label, values in curves.items():
-        axes.plot(t, values, color=colours[label])
-    axes.set(xlabel="seconds", ylabel=ylabel, xlim=(0, float(t[-1]) * 1.2))
-    axes.set_xticks([tick for tick in axes.get_xticks() if t[0] - 1 < tick <= t[-1]])
-    _label_ends(axes, float(t[-1]) * 1.01, {label: float(values[-1]) for label, values in curves.items()}, colours)
-    axes.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
     return figure
 
 

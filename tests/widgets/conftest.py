@@ -14,6 +14,15 @@ def core(browser):
     context.close()
 
 
+@pytest.fixture(scope="module")
+def call(browser, request):
+    """call(expression, value) -> what `expression` makes of `value` and of what the test file's IMPORTS name."""
+    page = CorePage(browser.new_page()).page
+    code = f"async ([expression, value]) => {{ {request.module.IMPORTS} return eval(`(${{expression}})`); }}"
+    yield lambda expression, value=None: page.evaluate(code, [expression, value])
+    page.close()
+
+
 @pytest.fixture
 def hold(core, record_property):
     """hold(name, cases, wants): every result of core.js's `name` is within 1e-9 of the largest value of PyTorch's.

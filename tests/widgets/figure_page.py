@@ -4,10 +4,13 @@ Everything goes by what stands in the page, so that a new figure is tested as so
 """
 
 import functools
+import json
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from core_page import difference
 
 from mamba_edu import widgets
 from mamba_edu.widgets import _bundle
@@ -108,6 +111,22 @@ class FigurePage:
         self.look()  # the button for the answer says what it would do once that is drawn
         return self.reveal(revealed)
 
+    def put(self, **state):
+        """Set sliders, and choices by their value, as a hand would; then look."""
+        for trait, value in state.items():
+            controls = self.stage.locator(f'input[data-trait="{trait}"]')
+            if controls.first.get_attribute("type") == "radio":
+                options = self.spec(f"spec.controls.find((one) => one.trait === {json.dumps(trait)}).options")
+                choice = [one for one, *_ in options].index(value)
+                self.stage.locator(f"label[for='{controls.nth(choice).get_attribute('id')}']").click()
+            else:
+                controls.evaluate("(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }", value)
+        return self.look()
+
+    def marks(self, panel, selector="svg"):
+        """What a panel holds."""
+        return self.stage.locator(f'[data-panel="{panel}"] {selector}')
+
     def enable(self, control):
         """Turn the choices until the control can be used."""
         for label in self.all(".live-segments label"):
@@ -116,6 +135,12 @@ class FigurePage:
             label.click()
             self.look()
         assert control.is_enabled(), f"nothing enables {control.get_attribute('data-trait')}"
+
+
+def close(got, true):
+    """Finite, and within 1e-9 of the largest true value. got: a tensor, or what a page has computed. true: a tensor."""
+    off = difference(got.tolist() if isinstance(got, torch.Tensor) else got, true)
+    assert off <= 1e-9, f"off by {off:.1e}"
 
 
 def differ(one, other, what, *parts):

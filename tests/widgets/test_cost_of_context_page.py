@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from core_page import FOLDER, HOST, difference
+from core_page import FOLDER, difference
 
 from mamba_edu.widgets import CostOfContext
 from mamba_edu.widgets.cost_of_context import MODELS, VIEWS, counts
@@ -18,6 +18,7 @@ CASES = [
     ]
 ]  # fmt: skip
 UNITS = {"B": 0, "kB": 3, "MB": 6, "GB": 9, "TB": 12}
+IMPORTS = 'const costs = await import("./context_costs.js");'
 
 
 def named(case):
@@ -32,27 +33,6 @@ def parsed(words):
     else:
         power = UNITS[unit] if unit else 0
     return float(digits) * 10.0**power
-
-
-@pytest.fixture(scope="module")
-def call(browser):
-    """call(expression, value) -> what `expression` makes of context_costs.js and `value`."""
-    page = browser.new_page()
-    page.route("**/*", lambda route: _answer(route, route.request.url.removeprefix(HOST)))
-    page.goto(HOST)
-    code = """async ([expression, value]) => {
-      const costs = await import("./context_costs.js");
-      return eval(`(${expression})`);
-    }"""
-    yield lambda expression, value=None: page.evaluate(code, [expression, value])
-    page.close()
-
-
-def _answer(route, name):
-    if name:
-        route.fulfill(path=FOLDER / name, content_type="text/javascript")
-    else:
-        route.fulfill(body="<!doctype html><title>costs</title>", content_type="text/html")
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------
@@ -90,18 +70,6 @@ def test_bytes_and_operations_are_readable(call):
 # ---- words ----------------------------------------------------------------------------------------------------------
 
 
-def turn(page, **state):
-    """Set sliders and the view by what a hand does, then look."""
-    for trait, value in state.items():
-        if trait == "view":
-            page.all(".live-segments label")[VIEWS.index(value)].click()
-        else:
-            slider = page.stage.locator(f'input[data-trait="{trait}"]')
-            slider.evaluate("(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }", value)
-        page.look()
-    return page.look()
-
-
 @pytest.mark.parametrize("screen", ["wide-light", "phone-dark"])
 @pytest.mark.parametrize("k, d, n, layers", [(0, 64, 1, 1), (5, 768, 16, 24), (13, 1024, 64, 12), (20, 8192, 256, 96)])
 def test_the_words_are_the_numbers(at, screen, k, d, n, layers):
@@ -111,7 +79,7 @@ def test_the_words_are_the_numbers(at, screen, k, d, n, layers):
     now = CostOfContext(length=2**k, **state).data()["now"]
     past = [None, 2**k / (2**k + 2 * d), (2**k + 1) / (2**k + 1 + 4 * d)]
     for row, view in enumerate(VIEWS):
-        said = turn(page, view=view, length=k, **state)["said"].replace("\u00a0", " ")
+        said = page.put(view=view, length=k, **state)["said"].replace("\u00a0", " ")
         amount = r"([\d.,]+(?: (?:[kMGT]?B|· 10[⁰¹²³⁴⁵⁶⁷⁸⁹]+))?)"
         found = re.search(rf"{amount}, ([\d.,e−-]+) times Mamba’s {amount}.*S4 {amount}, an RNN {amount}[.;]", said)
         attention, times, mamba, s4, rnn = found.groups()
@@ -134,7 +102,7 @@ def test_the_formula_gives_its_number(at, view, case):
     page = at(CostOfContext)
     page.reveal()
     log = case["length"].bit_length() - 1
-    turn(page, view=view, **{**case, "length": log})
+    page.put(view=view, **{**case, "length": log})
     case = {**case, "d_model": page.number("d_model"), "length": 2**log}
     now = CostOfContext(**{name: int(value) for name, value in case.items()}).data()["now"][VIEWS.index(view)]
     lines = page.stage.locator(".live-equation").inner_text().replace("\u00a0", " ").split("\n")
@@ -160,7 +128,7 @@ def test_the_verdict_counts_the_readers_guess(at):
         ).groups()
         assert int(tokens.replace(",", "")) == 2**k
         assert float(times.replace(",", "")) == pytest.approx(2**k / 19, rel=6e-3)
-    turn(page, d_state=61, d_model=4096, n_layer=3)
+    page.put(d_state=61, d_model=4096, n_layer=3)
     assert "Mamba’s state at 64 tokens" in verdict.inner_text()
 
 
@@ -193,7 +161,7 @@ def test_the_marked_crossing_lies_on_the_curve(at, screen, n, view):
     """The circle is on attention's curve; for memory on Mamba's line, too, between the two lengths around it."""
     page = at(CostOfContext, screen)
     page.reveal()
-    turn(page, view=view, d_state=n)
+    page.put(view=view, d_state=n)
     meets = CostOfContext(d_state=n).data()["crossing"][VIEWS.index(view)].item()
     circle = page.stage.locator("[data-panel=curves] svg circle[style*='--ss-warn']")
     cx, cy = (float(circle.get_attribute(name)) for name in ("cx", "cy"))
@@ -209,7 +177,7 @@ def test_the_marked_crossing_lies_on_the_curve(at, screen, n, view):
 def test_no_name_lies_on_another_or_on_the_axis(at, view, end):
     page = at(CostOfContext, "phone-light")
     page.reveal()
-    turn(page, view=view)
+    page.put(view=view)
     for slider in page.all("input[type=range]"):
         slider.press(end)
     page.look()

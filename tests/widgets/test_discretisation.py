@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from figure_page import close
 from traitlets import TraitError
 
 from mamba_edu.plots.style import LIGHT
@@ -34,13 +35,6 @@ STEPS = [0.3, 0.05, 2, 0.25, 1.1, 0.37]
 STATES = [
     {"re": re, "im": im, "delta": delta, "method": method} for re, im in RATES for delta in STEPS for method in RULES
 ]
-
-
-def close(got, true):
-    """Finite first, then the largest difference relative to the largest true value."""
-    assert got.shape == true.shape and torch.isfinite(got).all() and torch.isfinite(true).all()
-    off = ((got - true).abs().max() / true.abs().max().clamp(min=1e-300)).item()
-    assert off <= 1e-9, f"off by {off:.1e}"
 
 
 def size_of(z):
@@ -149,32 +143,12 @@ def test_the_still_tells_the_same(state):
 # ---- the page's side ------------------------------------------------------------------------------------------------
 
 
-def put(page, **state):
-    """Set the controls as a hand would; then look."""
-    method = state.pop("method", None)
-    if method:
-        page.stage.locator(".live-segments label").nth(list(RULES).index(method)).click()
-    page.page.evaluate(
-        """(state) => Object.entries(state).forEach(([trait, value]) => {
-          const input = eyes.stage().querySelector(`input[type=range][data-trait=${trait}]`);
-          input.value = value;
-          input.dispatchEvent(new Event("input"));
-        })""",
-        state,
-    )
-    return page.look()
-
-
-def marks(page, panel, selector):
-    return page.stage.locator(f'[data-panel="{panel}"] {selector}')
-
-
 def test_the_page_computes_what_the_package_does(at):
     page = at(Discretisation)
     for state in STATES:
         drawn, true = page.spec(f"spec.compute({json.dumps({**state, 'guess': -1})})"), Discretisation(**state).data()
         for name, values in true.items():
-            close(torch.tensor(drawn[name], dtype=torch.float64), values)
+            close(drawn[name], values)
         size = true["pole"].norm().item()
         fate = "grow" if size > 1 + 1e-9 else "fade" if size < 1 - 1e-9 else "neither fade nor grow"
         assert drawn["fate"] == fate, state
@@ -184,14 +158,14 @@ def test_before_the_guess_nothing_tells_that_the_samples_grow(at):
     page = at(Discretisation)
     seen = page.look()
     assert "|Ā|" not in seen["said"] and "grow" not in seen["words"] and "0.85" in seen["said"]
-    assert marks(page, "time", "circle").count() == 2, "where it starts, and one step"
+    assert page.marks("time", "circle").count() == 2, "where it starts, and one step"
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() == 0, "the colour of what goes wrong"
-    assert marks(page, "factors", "circle").count() == 0
-    put(page, delta=2, re=-4)
-    told = marks(page, "time", "text").filter(has_text="leaves").all_text_contents()
+    assert page.marks("factors", "circle").count() == 0
+    page.put(delta=2, re=-4)
+    told = page.marks("time", "text").filter(has_text="leaves").all_text_contents()
     assert told == ["leaves the picture at t = 1"], "the first sample may be seen, and no more"
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() == 0
-    assert "after your guess" in marks(page, "factors", "text").text_content()
+    assert "after your guess" in page.marks("factors", "text").text_content()
     page.reveal()
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() > 5
     assert "outside, its powers grow" in page.look()["words"]
@@ -212,7 +186,7 @@ def test_the_guess_is_held_against_the_truth(at):
         ({"re": 0, "im": 0}, "Up to 2 s"),
         ({"re": -4, "im": 0}, "from delta = 0.5 s on"),
     ]:
-        put(page, **state)
+        page.put(**state)
         assert words in verdict.inner_text(), state
 
 
@@ -241,7 +215,7 @@ def test_what_is_shaded_is_what_fades(at):
                 (-1.25, 0.05),
                 (0.5, 4),
             ]:
-                put(page, method=method, delta=delta, re=rate[0], im=rate[1])
+                page.put(method=method, delta=delta, re=rate[0], im=rate[1])
                 fades = size_of(rule(delta * complex(*rate))) < 1
                 assert page.page.evaluate(shaded) == fades, (method, delta, rate)
                 met.add((method, fades))
@@ -279,7 +253,7 @@ def test_the_eigenvalue_is_dragged_in_the_plane(at):
 
 def test_a_click_in_the_plane_brings_it_there(at):
     page = at(Discretisation)
-    box = marks(page, "rates", "svg").bounding_box()
+    box = page.marks("rates").bounding_box()
     page.page.mouse.click(box["x"] + 60, box["y"] + 40)
     page.look()
     assert page.number("re") < -3.5 and page.number("im") > 4.4
@@ -289,21 +263,21 @@ def test_the_pointer_marks_one_sample_in_both_pictures_and_in_the_formula(at):
     page = at(Discretisation)
     page.reveal()
     hollow = "circle[style*='fill:var(--ss-paper);stroke:var(--ss-ink)']"
-    box = marks(page, "time", "svg").bounding_box()
+    box = page.marks("time").bounding_box()
     step = (box["width"] - 48) / 10  # pixels a second
     page.page.mouse.move(box["x"] + 34 + 1.2 * step + 2, box["y"] + 90)
     seen = page.look()
     z = (1 + 0.3 * (-0.5 + 2j)) ** 4
     true = math.exp(-0.6) * math.cos(2.4)
     assert page.stage.locator(".live-readout").inner_text() == f"h[t=4] = −{-z.real:.3g}, true −{-true:.3g}"
-    assert marks(page, "time", hollow).count() == marks(page, "factors", hollow).count() == 1
+    assert page.marks("time", hollow).count() == page.marks("factors", hollow).count() == 1
     assert f"h[t=4] = Ā · h[t=3] = −{-z.real:.3g} + {z.imag:.3g}i" in seen["words"]
     page.page.mouse.move(2, 2)
     assert "h[t=1] = Ā · h[t=0] = 0.85 + 0.6i" in page.look()["words"]
-    box = marks(page, "rates", "svg").bounding_box()
+    box = page.marks("rates").bounding_box()
     page.page.mouse.move(box["x"] + 160, box["y"] + 200)
     page.look()
-    assert marks(page, "factors", hollow).count() == 1, "where this rate would land"
+    assert page.marks("factors", hollow).count() == 1, "where this rate would land"
     assert re.match(r"λ = −[\d.]+ \+ [\d.]+i, \|Ā\| = [\d.]+$", page.stage.locator(".live-readout").inner_text())
 
 
@@ -320,16 +294,16 @@ def test_what_leaves_the_picture_is_said_and_not_drawn(screen, at):
     page = at(Discretisation, screen)
     page.reveal()
     for state in [state for state in STATES if state["delta"] in (0.05, 0.25, 2)][:: 3 if "dark" in screen else 1]:
-        put(page, **state)
+        page.put(**state)
         assert page.page.evaluate(OUTSIDE) == [], state
         real = Discretisation(**state).data()["h"][:, 0].abs()
         beyond = (real > 1.5 + 1e-9).nonzero().flatten().tolist()
-        told = marks(page, "time", "text").filter(has_text="leaves the picture").all_text_contents()
+        told = page.marks("time", "text").filter(has_text="leaves the picture").all_text_contents()
         assert bool(told) == bool(beyond), state
         if beyond:
             assert f"leaves the picture at t = {beyond[0]};" in told[0]
-        arrows = marks(page, "time", "text").filter(has_text=re.compile("[▴▾]")).count()
-        assert arrows == len(beyond) and marks(page, "time", "circle").count() == len(real) - len(beyond)
+        arrows = page.marks("time", "text").filter(has_text=re.compile("[▴▾]")).count()
+        assert arrows == len(beyond) and page.marks("time", "circle").count() == len(real) - len(beyond)
 
 
 def test_too_few_samples_a_turn_show_a_slower_wave(at):
@@ -340,9 +314,9 @@ def test_too_few_samples_a_turn_show_a_slower_wave(at):
     slow = abs(5 * 1.1 - 2 * math.pi) / 1.1
     assert slow == pytest.approx(0.712, abs=1e-3)
     assert "turns by 5 rad" in seen["said"] and "They seem to turn by 0.712 rad a second." in seen["said"]
-    assert marks(page, "rates", "text").filter(has_text="what the samples show").count() == 1
-    assert marks(page, "rates", "text").filter(has_text="π / delta").count() == 1
-    put(page, delta=0.6)
+    assert page.marks("rates", "text").filter(has_text="what the samples show").count() == 1
+    assert page.marks("rates", "text").filter(has_text="π / delta").count() == 1
+    page.put(delta=0.6)
     seen = page.look()
     assert "seem" not in seen["said"], "3 rad a step, just below half a turn"
-    assert marks(page, "rates", "text").filter(has_text="what the samples show").count() == 0
+    assert page.marks("rates", "text").filter(has_text="what the samples show").count() == 0

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from core_page import FOLDER, HOST, difference
+from core_page import difference
 from playwright.sync_api import Error
 from test_hippo_memory import every, some_weights
 
@@ -20,32 +20,14 @@ CASES = [
         (64, 0.1, 127, "bracket"), (64, 0.03, 0, "step"), (64, 0.03, 40, "chirp"),
     ]
 ]  # fmt: skip
+IMPORTS = """
+  const hippo = await import("./hippo.js");
+  const { spec } = (await import("./hippo_memory.js")).default;
+"""
 
 
 def named(case):
     return "-".join(str(value) for value in case.values())
-
-
-@pytest.fixture(scope="module")
-def call(browser):
-    """call(expression, value) -> what `expression` makes of hippo.js, the figure's spec and `value`."""
-    page = browser.new_page()
-    page.route("**/*", lambda route: _answer(route, route.request.url.removeprefix(HOST)))
-    page.goto(HOST)
-    code = """async ([expression, value]) => {
-      const hippo = await import("./hippo.js");
-      const { spec } = (await import("./hippo_memory.js")).default;
-      return eval(`(${expression})`);
-    }"""
-    yield lambda expression, value=None: page.evaluate(code, [expression, value])
-    page.close()
-
-
-def _answer(route, name):
-    if name:
-        route.fulfill(path=FOLDER / name, content_type="text/javascript")
-    else:
-        route.fulfill(body="<!doctype html><title>figure</title>", content_type="text/html")
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
@@ -112,27 +94,13 @@ def test_wrong_input_is_refused_by_name(call, expression, said):
         call(expression)
 
 
-def turn(page, **state):
-    """Set controls by what a hand does, then look."""
-    for trait, value in state.items():
-        control = page.stage.locator(f'input[data-trait="{trait}"]')
-        if control.first.get_attribute("type") == "radio":
-            options = page.spec(f"spec.controls.find((one) => one.trait === '{trait}').options.map(([value]) => value)")
-            identity = control.nth(options.index(value)).get_attribute("id")
-            page.stage.locator(f"label[for='{identity}']").click()
-        else:
-            control.evaluate("(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }", value)
-        page.look()
-    return page.look()
-
-
 @pytest.mark.parametrize("screen", ["wide-light", "phone-dark"])
 @pytest.mark.parametrize("case", [c for c in CASES if c["time"] > 8][::3], ids=named)
 def test_the_words_are_the_numbers(at, screen, case):
     page = at(HippoMemory, screen)
     page.reveal()
     case = {k: v for k, v in case.items() if k != "delta"}
-    said = turn(page, **case)["said"]
+    said = page.put(**case)["said"]
     data = HippoMemory(**case).data()
     total = (data["history"] - data["u"][: case["time"] + 1]).square().mean().sqrt().item()
     quarter = ["oldest", "second oldest", "second newest", "newest"][data["errors"].argmax()]
@@ -151,7 +119,7 @@ def test_each_mode_is_named(at):
     wanted = {"legs": "HiPPO.s LegS, A / t: memory stretched evenly", "fixed": "S4.s LegS, A fixed: memory warped",
               "real": "S4D-Real, A = −1 … −16", "random": "random A and B"}  # fmt: skip
     for matrix, words in wanted.items():
-        said = turn(page, matrix=matrix)["said"]
+        said = page.put(matrix=matrix)["said"]
         title = page.stage.locator("[data-panel=past] .live-title").inner_text()
         assert re.search(words, said) and re.search(words, title, re.IGNORECASE)
     assert "the same rule for every A" in page.stage.locator(".live-equation").inner_text()

@@ -76,7 +76,11 @@ WRONG = [
     ("cache_meets_state", lambda s, c, e, b: b * (s + c - 1) / 2, "expand d_model channels wide"),
     ("cache_meets_state", lambda s, c, e, b: b * e * s * (c - 1) / 2, "add"),
     ("cache_meets_state", lambda s, c, e, b: e * (s + c - 1) / 2, "there are 2 blocks"),
-    ("cache_meets_state", lambda s, c, e, b: b * e * (s + c - 1) // 2, "they meet at 9.5 tokens, yours says 9$"),
+    (
+        "cache_meets_state",
+        lambda s, c, e, b: b * e * (s + c - 1) // 2,
+        "they meet at 28.5 tokens, yours says 28; don't round",
+    ),
     ("cache_meets_state", lambda s, c, e, b: b * (e * s + c - 1) / 2, "they meet at 57 tokens, yours says 51"),
     (
         "cache_meets_state",
@@ -108,6 +112,11 @@ WRONG = [
     ),
     ("two_bit_reader", machine([(1, 0, 0), (2, 0, 0), (2, 3, 2), (2, 0, 3)]), r"after '\[\[a\]b\]' .* open: one \]"),
     ("two_bit_reader", machine([(1, 0, 0), (2, 0, 0), (2, 3, 0)]), r"after 'a \[\[l' a link is open$"),
+    (
+        "past_share",
+        lambda share, d: math.ceil(round(2 * d * share / (1 - share), 6)),
+        "d = 100 the cache takes .* don't round",
+    ),
     ("past_share", lambda share, d: 3 * d, "at token 2304 and d = 768 the cache takes 60%, not 90%"),
     ("past_share", lambda share, d: 2 * d * share, "compares the cache with the weights"),
     ("past_share", lambda share, d: 4 * d * share / (1 - share), "the cache's part is 4 d t"),

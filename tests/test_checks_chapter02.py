@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,6 +64,13 @@ def forgets(w, x, at=-1, slope=lambda h: 1 - h**2, back=True, steps=99):
     return total
 
 
+def of_real_parts(W, radius):
+    """Right until a matrix only turns."""
+    values = torch.linalg.eigvals(W)
+    largest = values.real.abs().max() if values.real.abs().max() < 1e-9 else values.abs().max()
+    return W * (radius / largest)
+
+
 RIGHT = {
     "gradient_by_hand": [backwards, forwards],
     "radius_set": [lambda W, radius: W * (radius / radius_of(W))],
@@ -70,8 +78,13 @@ RIGHT = {
     "forget_bias": [
         lambda share, steps: -math.log(share ** (-1 / steps) - 1),
         lambda share, steps: torch.logit(torch.tensor(share, dtype=torch.float64) ** (1 / steps)),
+        lambda share, steps: torch.logit(torch.tensor(share ** (1 / steps))),  # float32
     ],
-    "reach": [counted, lambda norms, share: (norms.flip(0)[1:] >= share).cumprod(0).sum()],
+    "reach": [
+        counted,
+        lambda norms, share: (norms.flip(0)[1:] >= share).cumprod(0).sum(),
+        lambda norms, share: np.int64(counted(norms, share)),
+    ],
 }
 
 WRONG = [
@@ -100,6 +113,7 @@ WRONG = [
         "eigenvalues may be complex",
     ),
     ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvals(W).real.max()), "eigenvalues may be complex"),
+    ("radius_set", of_real_parts, "their real parts are 0, their length is 2"),
     ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvals(W)[0].abs()), "yours is 1.789"),
     ("radius_set", lambda W, radius: W * (radius / torch.linalg.eigvalsh(W).abs().max()), "the radius should be"),
     ("radius_set", lambda W, radius: W * radius, "the radius should be 0.9, yours is 0.45"),
@@ -125,6 +139,7 @@ WRONG = [
     ("forget_bias", lambda share, steps: math.log(share ** (-1 / steps) - 1), "13 steps keep"),
     ("forget_bias", lambda share, steps: -math.log(share ** (-1 / (steps + 1)) - 1), "13 steps keep 0.525, not 0.5"),
     ("forget_bias", lambda share, steps: -math.log(math.exp(1 / steps) - 1), "13 steps keep 0.368, not 0.5"),
+    ("forget_bias", lambda share, steps: math.log(steps / -math.log(share)), "13 steps keep 0.509, not 0.5"),
     ("forget_bias", lambda share, steps: 1.0, "13 steps keep 0.017, not 0.5"),
     ("forget_bias", lambda share, steps: -1e9, "keep 0, not"),
     ("forget_bias", lambda share, steps: True, "should be a number"),

@@ -138,7 +138,8 @@ WRONG = [
     ),
     ("largest_euler_step", of_each(lambda r: (-2 * r.real / r.abs() ** 2).min()), "no step is stable: answer 0"),
     ("largest_euler_step", lambda A: largest(A) or 0.1, "no step is stable, yours is 0.1"),
-    ("largest_euler_step", lambda A: largest(A) / 2, "the longest eigenvalue is 0.7500: at the largest step it is"),
+    ("largest_euler_step", of_each(lambda r: (-2 * r.real / r.abs()).min()), "stands squared"),
+    ("largest_euler_step", lambda A: largest(A) / 2, "the longest eigenvalue is 0.5000: at the largest step it is"),
     (
         "largest_euler_step",
         of_each(lambda r: torch.nan_to_num(-2 * r.real / r.abs() ** 2, nan=9.0).min().clamp(min=0)),
@@ -150,7 +151,7 @@ WRONG = [
     ("oscillator", lambda p, t: hand(p, t, turn=1), "2 pi radians"),
     ("oscillator", lambda p, t: hand(1 / p, t, turn=1), "turns more slowly"),
     ("oscillator", lambda p, t: hand(t, p), "radians a second"),
-    ("oscillator", lambda p, t: torch.matrix_exp(hand(p, t)), "its real part should be negative"),
+    ("oscillator", lambda p, t: torch.matrix_exp(hand(p, t)), "A is the rate"),
     ("oscillator", lambda p, t: hand(p, t, leak=2 * math.log(2)), "it leaves 0.25 of the length"),
     ("oscillator", lambda p, t: hand(p, t, leak=1), "leaves 1/e"),
     ("oscillator", lambda p, t: hand(p, t, sign=1), "does not shrink"),

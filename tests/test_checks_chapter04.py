@@ -80,6 +80,23 @@ def by_eigenvalues(K):
     return torch.linalg.eigvals(torch.linalg.lstsq(left, right).solution)
 
 
+def in_full(u, K, given=True):
+    n = 2 * len(u) - 1
+    spectrum = torch.fft.rfft(u, n=n) * torch.fft.rfft(K, n=n)
+    return torch.fft.irfft(spectrum, n=n) if given or n == 1 else torch.fft.irfft(spectrum)
+
+
+def factors(K):
+    """a, b of K_{j+2} = a K_{j+1} + b K_j."""
+    a, b = torch.linalg.solve(torch.stack([K[1:3], K[:2]], dim=1), K[2:4]).tolist()
+    return a, b
+
+
+def roots(a, b, root=lambda x: complex(x) ** 0.5):
+    middle = root(a * a + 4 * b)
+    return (a + middle) / 2, (a - middle) / 2
+
+
 RIGHT = {
     "linear_convolution": [
         through_fft,
@@ -108,6 +125,8 @@ WRONG = [
     ("linear_convolution", lambda u, K: through_fft(u, K) + 0j, "irfft"),
     ("linear_convolution", lambda u, K: through_fft(u, K) * math.nan, "NaN"),
     ("linear_convolution", lambda u, K: through_fft(u, K).tolist(), "should be a tensor"),
+    ("linear_convolution", lambda u, K: in_full(u, K)[-len(u) :], "those are the last l places"),
+    ("linear_convolution", lambda u, K: in_full(u, K, given=False)[: len(u)], "tell it your n, too"),
     ("cascade_kernel", lambda p, q, l: (p * q) ** torch.arange(l).double(), "place by place"),
     ("cascade_kernel", lambda p, q, l: p ** torch.arange(l).double() + q ** torch.arange(l).double(), "side by side"),
     ("cascade_kernel", lambda p, q, l: torch.cat([torch.zeros(1), cascade(p, q, l)[:-1]]), "one step late"),
@@ -119,22 +138,30 @@ WRONG = [
         ),
         "for p = q you divide by zero",
     ),
-    ("cascade_kernel", lambda p, q, l: cascade(p, q, l) * (-1 if p != q else 1), "K_2 should be 1.51, yours is -1.51"),
-    ("cascade_kernel", lambda p, q, l: cascade(p, q if p != q else q + 1e-3, l), "for p = 0.9, q = 0.9 K_19"),
+    ("cascade_kernel", lambda p, q, l: cascade(p, q, l) * (-1 if p != q else 1), "K_0 should be 1, yours is -1"),
+    (
+        "cascade_kernel",
+        lambda p, q, l: cascade(p, q if p != q else q + 1e-3, l),
+        "for p = 0.9, q = 0.9 K_1 should be 1.8, yours is 1.801",
+    ),
     (
         "cascade_kernel",
         lambda p, q, l: p ** torch.arange(l).double() if p == q else cascade(p, q, l),
-        "for p = 0.9, q = 0.9 K_9 should be 3.874, yours is 0.3874",
+        "for p = 0.9, q = 0.9 K_1 should be 1.8, yours is 0.9",
     ),
-    ("cascade_kernel", lambda p, q, l: (1 - p) * (1 - q) * cascade(p, q, l), "yours is 0.0755"),
-    ("cascade_kernel", lambda p, q, l: cascade(p, q, l) + 1, "K_1 should be 1.4, yours is 2.4"),
+    ("cascade_kernel", lambda p, q, l: (1 - p) * (1 - q) * cascade(p, q, l), "K_0 should be 1, yours is 0.05"),
+    ("cascade_kernel", lambda p, q, l: cascade(p, q, l) + 1, "K_0 should be 1, yours is 2"),
     ("cascade_kernel", lambda p, q, l: cascade(p, q, l)[1:], "shape"),
     ("second_half", lambda *a: halves(*a, keep_h=False), "as if nothing had come before"),
     ("second_half", lambda *a: halves(*a, shift=0), "the power is t + 1"),
     ("second_half", lambda u, h, A, B, C: (halves(u, 0 * h, A, B, C)[0] + C @ h, h), "h fades"),
-    ("second_half", lambda u, h, A, B, C: halves(u, h, A, A * B, C), "y[1] should be 0.2221"),
-    ("second_half", lambda u, h, A, B, C: halves(u, h, A, torch.ones_like(B), C), "y[1] should be 0.2221"),
-    ("second_half", lambda u, h, A, B, C: halves(u, B * h, A, B, C), "y[0] should be 0.2215"),
+    ("second_half", lambda u, h, A, B, C: halves(u, h, A, A * B, C), "y[0] should be 0.2215, yours is 0.2422"),
+    (
+        "second_half",
+        lambda u, h, A, B, C: halves(u, h, A, torch.ones_like(B), C),
+        "y[0] should be 0.2215, yours is 0.4661",
+    ),
+    ("second_half", lambda u, h, A, B, C: halves(u, B * h, A, B, C), "does not touch it"),
     ("second_half", lambda *a: halves(*a, shift=2), "y[0] should be 0.2215"),
     ("second_half", lambda *a: (halves(*a)[0] + 1, a[1]), "yours is"),
     ("second_half", lambda *a: (halves(*a)[0], a[1]), "the one before"),
@@ -147,17 +174,22 @@ WRONG = [
         "the newest input is written",
     ),
     ("second_half", lambda *a: (halves(*a)[0], halves(*a)[1] * 1.01), "the last state is off by 1.0%"),
+    (
+        "second_half",
+        lambda u, h, A, B, C: (halves(u, h, A, B, C)[0], halves(u, h / A, A, B, C)[1]),
+        "kept l times, not l - 1",
+    ),
     ("second_half", lambda *a: halves(*a)[0], "the pair"),
     ("second_half", lambda *a: (halves(*a)[0][:3], a[1]), "shape"),
-    ("state_size", lambda K: hankel(K, 0.0), "rounding counts as rank"),
+    ("state_size", lambda K: hankel(K, 0.0), "are singular values dropped that are only rounding?"),
     ("state_size", toeplitz, "rows K_i, K_i+1"),
-    ("state_size", lambda K: 2, "a bucket needs 1"),
-    ("state_size", lambda K: min(hankel(K), 4), "five buckets needs 5 numbers, you say 4"),
-    ("state_size", lambda K: hankel(K) or 1, "nothing needs 0"),
-    ("state_size", lambda K: hankel(K[:4]), "3 numbers, you say 2"),
-    ("state_size", lambda K: hankel(K, 1e-4), "10,000 times fainter needs 2 numbers, you say 1"),
-    ("state_size", lambda K: hankel(K) - 1, "a bucket needs 1 numbers, you say 0"),
-    ("state_size", lambda K: hankel(K[:8]), "five buckets needs 5 numbers, you say 4"),
+    ("state_size", lambda K: 2, "a bucket: 1 in all, you say 2"),
+    ("state_size", lambda K: min(hankel(K), 4), "five buckets: 5 in all, you say 4"),
+    ("state_size", lambda K: hankel(K) or 1, "nothing: 0 in all, you say 1"),
+    ("state_size", lambda K: hankel(K[:4]), "3 in all, you say 2"),
+    ("state_size", lambda K: hankel(K, 1e-4), "10,000 times fainter: 2 in all, you say 1"),
+    ("state_size", lambda K: hankel(K) - 1, "a bucket: 1 in all, you say 0"),
+    ("state_size", lambda K: hankel(K[:8]), "five buckets: 5 in all, you say 4"),
     ("state_size", lambda K: math.nan, "a whole number, yours is nan"),
     ("state_size", lambda K: 1.5, "a whole number"),
     ("poles", lambda K: prony(K, sign=-1), "the wrong sign"),
@@ -165,7 +197,10 @@ WRONG = [
     ("poles", lambda K: tuple(complex(p).real for p in prony(K)), "its poles are complex"),
     ("poles", lambda K: (K[1] / K[0], K[2] / K[1]), "the best kernel is off by"),
     ("poles", lambda K: (prony(K)[0],) * 2, "the best kernel is off by"),
-    ("poles", lambda K: tuple(2 * p for p in prony(K)), "the best kernel is off by"),
+    ("poles", lambda K: tuple(2 * p for p in prony(K)), "divides by 2"),
+    ("poles", lambda K: roots(*factors(K)[::-1]), "the two factors are swapped"),
+    ("poles", lambda K: roots(factors(K)[0], -factors(K)[1]), "the second factor has the wrong sign"),
+    ("poles", lambda K: roots(*factors(K), root=math.sqrt), "these poles are complex"),
     ("poles", lambda K: prony(K)[:1], "two numbers"),
     ("poles", lambda K: ("a", "b"), "should be numbers"),
     ("poles", lambda K: (math.nan, 1.0), "finite"),

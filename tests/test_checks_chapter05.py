@@ -144,6 +144,7 @@ WRONG = [
     ("step_range", lambda l, n: (steps(l, n)[0], 1 / (n - 1)), "n numbers are n / 2 pairs"),
     ("step_range", lambda l, n: (2 * math.log(2) / (l - 1), steps(l, n)[1]), "the share 0.499653 is left"),
     ("step_range", of_range(low=2), "share 0.25 is left"),
+    ("step_range", lambda l, n: tuple(float(f"{step:.2g}") for step in steps(l, n)), "hand in all digits"),
     ("step_range", of_range(high=1 / math.pi), "turns 1 a step, not pi"),
     ("step_range", of_range(high=math.pi), "with its pi"),
     ("step_range", of_range(high=2), "half a turn is pi"),

@@ -71,7 +71,7 @@ def check_bilinear_rule(rule):
 
 # what it is: (A, the largest stable Euler step)
 _MATRICES = {
-    "two buckets": ([[-1.0, 0.0], [0.0, -4.0]], 0.5),
+    "two buckets": ([[-2.0, 0.0], [0.0, -4.0]], 0.5),
     "a hand that turns": ([[-0.1, -0.8], [0.8, -0.1]], 0.2 / 0.65),
     "a bucket that feeds a slower one": ([[-2.0, 0.0], [50.0, -0.5]], 1.0),
     "rows that aren't rates": ([[-3.0, 1.0], [1.0, -3.0]], 0.5),
@@ -94,6 +94,7 @@ def check_largest_euler_step(largest):
             mistakes = [
                 ((2 / rates.abs()).min(), "2 over the length of the rate is for rates that don't turn"),
                 ((-2 / rates.real).min(), "the turning counts, too: look at (3.8) again"),
+                ((-2 * rates.real / rates.abs()).min(), "in (3.8) the length below stands squared"),
                 (steps.max(), "the eigenvalue that allows the shortest step decides"),
                 ((-2 / A.diagonal()).min(), "the diagonal's entries are not the eigenvalues"),
                 (2 / torch.linalg.matrix_norm(A, 2), "the matrix's norm is not an eigenvalue's length"),
@@ -117,6 +118,8 @@ def check_oscillator(hand):
         alpha, omega = math.log(2) / half_life, 2 * math.pi / period
         rate = max(torch.linalg.eigvals(A).tolist(), key=lambda value: value.imag)
         here = f"for a period of {period:g} s and a half-life of {half_life:g} s your eigenvalue is {rate:.3f}"
+        one_second = complex(math.cos(omega), math.sin(omega)) * math.exp(-alpha)
+        expect(abs(rate - one_second) > 1e-6, f"{here}: that is the factor of one second, e^A; A is the rate")
         expect(rate.imag > 0, f"{here}: it doesn't turn; the two numbers must feed each other, with opposite signs")
         expect(rate.real < 0, f"{here}: its real part should be negative, this hand does not shrink")
         expect(not _near(rate.imag, omega / (2 * math.pi)), f"{here}: one turn is 2 pi radians")

@@ -52,6 +52,12 @@ def check_linear_convolution(convolve):
         expect(not _same(got, _sums(u, K.flip(0))), "the FFT needs no flipped kernel: it does the flipping itself")
         late = torch.cat([torch.zeros(1, dtype=torch.float64), wanted[:-1]])
         expect(not _same(got, late), "one step late: y_0 is K_0 u_0")
+        last = torch.cat([torch.zeros(1, dtype=torch.float64), _sums(u.flip(0), K.flip(0))[: l - 1].flip(0)])
+        tail = torch.cat([wanted[-1:], last[1:]]) if l > 1 else wanted
+        expect(not _same(got, tail), "those are the last l places of the product: the first l are wanted")
+        even = torch.fft.irfft(torch.fft.rfft(u, n=2 * l - 1) * torch.fft.rfft(K, n=2 * l - 1))[:l]
+        same = len(even) == l and _same(got, even)
+        expect(not same, "irfft alone makes an even number of values: tell it your n, too")
         off = (got - wanted).abs().max() / wanted.abs().max()
         expect(False, f"for l = {l} y is off by {off:.1%} of its largest value")
     return "no circle"
@@ -71,7 +77,7 @@ def check_cascade_kernel(kernel):
         late = torch.cat([torch.zeros(1, dtype=torch.float64), wanted[:-1]])
         expect(not _same(got, late), f"{here}: one step late: the second bucket takes what the first holds *now*")
         expect(not _same(got, wanted * (p - q)), f"{here}: K_0 should be 1, yours is {got[0]:.3g}: divide by p - q")
-        where = int((got - wanted).abs().argmax())
+        where = int(((got - wanted).abs() > 1e-6 * wanted.abs().max()).nonzero()[0])
         expect(False, f"{here} K_{where} should be {wanted[where]:.4g}, yours is {got[where]:.4g}")
     return "the kernel of two poles, also where they meet"
 
@@ -107,12 +113,16 @@ def check_second_half(second_half):
             )
             still = silent + C @ h
             expect(not _same(y, still), "h fades: read it through A_bar once more at every step")
-            where = int((y - wanted).abs().argmax())
+            written = silent + torch.stack([(C * B_bar * A_bar ** (k + 1)) @ h for k in range(l)])
+            expect(not _same(y, written), "h is in the state already: B_bar, which writes inputs, does not touch it")
+            where = int(((y - wanted).abs() > 1e-6 * wanted.abs().max()).nonzero()[0])
             expect(False, f"y[{where}] should be {wanted[where]:.4g}, yours is {y[where]:.4g}")
         came = states[-1] - A_bar**l * h
         expect(not _same(last, h), "the last state is the one after the half, you return the one before")
         expect(not _same(last, came), "the last state forgets h: A_bar^l of it is still there")
         expect(not _same(last, came + h), "the last state has h in full: only A_bar^l of it is left")
+        once_less = came + A_bar ** (l - 1) * h
+        expect(not _same(last, once_less), "in the last state h has been kept l times, not l - 1")
         older = A_bar * came + A_bar**l * h
         expect(not _same(last, older), "in the last state the newest input is written, and not yet kept once: A_bar^0")
         forwards = sum(A_bar**k * B_bar * u[k] for k in range(l)) + A_bar**l * h
@@ -155,11 +165,11 @@ def check_state_size(size):
         whole = isinstance(got, (int, float)) and not isinstance(got, bool) and got == got // 1
         said = got if isinstance(got, (int, float)) else type(got).__name__
         expect(whole, f"return a whole number, yours is {said}")
-        rounding = "20 is full rank here: rounding counts as rank unless small singular values are dropped"
-        expect(got != 20, f"{name} has {n} numbers, you say 20: {rounding}")
+        full = "20 is full rank: is row i K_i, K_i+1, ..., and are singular values dropped that are only rounding?"
+        expect(got != 20, f"{name}: {n} in all, you say 20. {full}")
         rows = "rows K_i, K_i+1, ..., not K_i, K_i-1, ..."
-        expect(got < 39, f"{name} has {n} numbers, you say {int(got)}: {rows}")
-        expect(got == n, f"{name} needs {n} numbers, you say {int(got)}")
+        expect(got < 39, f"{name}: {n} in all, you say {int(got)}: {rows}")
+        expect(got == n, f"{name}: {n} in all, you say {int(got)}")
     return "as many as the kernel needs"
 
 
@@ -171,7 +181,11 @@ def check_poles(poles):
     for p, q in cases:
         real = not isinstance(p, complex)
         K = _kernel([p, q], [1.5, -0.5] if real else [1 - 0.5j, 1 + 0.5j], l=12)
-        got = poles(K.clone())
+        try:
+            got = poles(K.clone())
+        except ValueError as error:
+            expect(real or "math domain" not in str(error), "the root of a negative number: these poles are complex")
+            raise
         got = got.tolist() if isinstance(got, torch.Tensor) else got
         expect(isinstance(got, (tuple, list)) and len(got) == 2, "return two numbers, the poles")
         got = [g.item() if isinstance(g, torch.Tensor) and g.numel() == 1 else g for g in got]
@@ -185,6 +199,11 @@ def check_poles(poles):
             pairs = (wanted, wanted[::-1])
             return any(all(abs(complex(g) - complex(w)) < 1e-6 for g, w in zip(got, pair)) for pair in pairs)
 
+        a, b = p + q, -p * q  # K_{j+2} = a K_{j+1} + b K_j
+        for one, two, hint in ((b, a, "the two factors are swapped"), (a, -b, "the second factor has the wrong sign")):
+            root = complex(one**2 + 4 * two) ** 0.5
+            expect(not match(((one + root) / 2, (one - root) / 2)), f"{here}: {hint}: z^2 - a z - b = 0")
+        expect(not match((2 * p, 2 * q)), f"{here}: both poles are twice as large: the root's formula divides by 2")
         expect(not match((-p, -q)), f"{here}: both poles have the wrong sign: z^2 - a z - b = 0")
         expect(
             not match((1 / p, 1 / q)), f"{here}: those are 1 / p and 1 / q: the newest value stands alone on the left"

@@ -128,6 +128,8 @@ def check_step_range(steps):
         expect(not (near(high, right) and low > high), f"{here}: the smaller step comes first")
         expect(not near(low, right / 2), f"{here}: every real part is -1/2, not -1")
         expect(not near(low, 2 / l), f"{here}: that leaves 1/e of it: for a half the logarithm of 2 goes in")
+        rounded = near(low, float(f"{right:.2g}")) and not near(low, right)
+        expect(not rounded, f"{here}: {low:g} is rounded: hand in all digits")
         left = math.exp(-min(low / 2 * l, 700.0))
         expect(
             near(low, right), f"{here}: with dt_min = {low:.4g} the share {left:.6g} is left after {l} steps, not 0.5"

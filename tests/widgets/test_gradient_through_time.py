@@ -256,6 +256,18 @@ def test_the_lower_panel_marks_the_step_that_leads_to_the_state(state, at):
         assert centre(page, "passes") == pytest.approx([across(page, ago, length), 80 - 70 * true], abs=0.02)
 
 
+def test_the_curve_and_its_mark_stand_at_powers_of_ten(at):
+    page, back = at(GradientThroughTime), GradientThroughTime().data()["norms"].flip(0)
+    page.reveal()
+    ys = 129 - 206 / 16 * back.log10()  # 1 is in the middle of 16 powers, on 206 pixels
+    drawn = marks(page, "left", "path[style*='--ss-h']").first.get_attribute("d")
+    points = torch.tensor([[float(part) for part in point.split()] for point in re.split("[ML]", drawn)[1:]])
+    inside = back >= 1e-8
+    wanted = [[across(page, ago), y] for ago, y in enumerate(ys.tolist()) if inside[ago]]
+    assert points.shape == (int(inside.sum()), 2) and (points - torch.tensor(wanted)).abs().max() < 0.02
+    assert centre(page, "left") == pytest.approx([across(page, 11), ys[11].item()], abs=0.02)
+
+
 def test_it_marks_what_the_chapter_does(at):
     page = at(GradientThroughTime)
     for length in (20, 60, 100):

@@ -24,7 +24,7 @@ def texts(axes):
 
 
 def said_above(axes):
-    return axes.get_title() or axes.get_title(loc="left")
+    return axes.get_title(loc="left")
 
 
 def history(n):

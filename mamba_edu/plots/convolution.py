@@ -65,7 +65,8 @@ def weight_maps(panels, data=None):
     for ax, (title, weights) in zip(axes[0], panels.items()):
         l = len(weights)
         ax.pcolormesh(np.arange(l + 1), np.arange(l + 1), weights, cmap=DIVERGING, vmin=-limit, vmax=limit)
-        ax.set(aspect="equal", ylim=(l, 0), xlabel="input", title=title)
+        ax.set_title(title, loc="left")
+        ax.set(aspect="equal", ylim=(l, 0), xlabel="input")
         for axis in (ax.xaxis, ax.yaxis):
             if data is None:
                 axis.set_ticks(np.arange(0, l, 4) + 0.5, np.arange(0, l, 4))
@@ -119,7 +120,8 @@ def times_against(panels):
     for ax, (title, (label, sizes, curves, crossing)) in zip(axes[0], panels.items()):
         for name, times in curves.items():
             ax.plot(sizes[: len(times)], times, "o-", ms=3.5, lw=1.4, color=colours[name])
-        ax.set(xscale="log", yscale="log", xlabel=label, title=title, xlim=(sizes[0] * 0.8, sizes[-1] * 14))
+        ax.set_title(title, loc="left")
+        ax.set(xscale="log", yscale="log", xlabel=label, xlim=(sizes[0] * 0.8, sizes[-1] * 14))
         ax.set_xticks(sizes[::2], [f"{size:,}" for size in sizes[::2]])
         ax.minorticks_off()
         _label_ends(ax, sizes[-1] * 1.3, {name: times[-1] for name, times in curves.items()}, colours, log=True)

@@ -1,4 +1,4 @@
-"""Pictures of chapter 5: what a state still holds, the curves that it stands for, the past it gives back, its rates."""
+"""Pictures of chapter 5: what a state still holds, the curves that it stands for, the past it gives back."""
 
 import numpy as np
 
@@ -40,12 +40,13 @@ def curves_side_by_side(x, panels):
         for i, curve in enumerate(curves.T):
             ax.plot(x, curve, lw=1.4, color=SEQUENTIAL(0.25 + 0.7 * i / max(1, curves.shape[1] - 1)))
         ax.axhline(0, color=LIGHT["hairline"], lw=0.8, zorder=0)
-        ax.set(title=title, xlabel="place in the past, s / t", xlim=(0, 1))
+        ax.set_title(title, loc="left")
+        ax.set(xlabel="place in the past, s / t", xlim=(0, 1))
     return figure
 
 
 def read_back(u, histories, xlabel="sample"):
-    """A signal and what a memory makes of it, a panel a memory; the error as an area below.
+    """A signal, wide and pale, and what a memory makes of it, a panel a memory.
 
     u: (l,). histories: {title: (l,)}. Returns a figure.
     """
@@ -57,60 +58,14 @@ def read_back(u, histories, xlabel="sample"):
         7.4, 2.5, f"A signal of {len(u):,} samples and what is read back. {words}.", 1, len(histories), sharey=True
     )
     limit = 1.25 * np.abs(u).max()
-    at = np.unique(np.linspace(0, len(u) - 1, 60).round().astype(int))  # a panel has no more pixels
+    at = np.unique(np.linspace(0, len(u) - 1, 120).round().astype(int))  # a panel has no more pixels
     for ax, (title, history) in zip(np.ravel(axes), histories.items()):
         ax.plot(at, u[at], color=LIGHT["u"], lw=2.6, alpha=0.45)
         ax.plot(at, history[at], color=LIGHT["h"], lw=1.3)
-        ax.fill_between(at, np.abs(history - u)[at] - limit, -limit, color=LIGHT["warn"], alpha=0.55, lw=0)
-        ax.set(title=title, xlabel=xlabel, ylim=(-limit, limit), xlim=(0, len(u)))
+        ax.set_title(title, loc="left")
+        ax.set(xlabel=xlabel, ylim=(-limit, limit), xlim=(0, len(u)))
         ax.set_xticks([0, len(u) // 2, len(u)])
     np.ravel(axes)[0].set_ylabel("u")
-    return figure
-
-
-def error_against_n(sizes, errors):
-    """Relative error of the past that is read back, against the numbers kept; both axes logarithmic.
-
-    sizes: (m,). errors: {name: (m,)}. Returns a figure.
-    """
-    words = "; ".join(
-        f"{name}: {e[0]:.1%} with {sizes[0]} numbers, {e[-1]:.2%} with {sizes[-1]}" for name, e in errors.items()
-    )
-    figure, axes = new_figure(7.4, 2.7, f"Error of the past against the numbers that stand for it. {words}.")
-    colours = dict(zip(errors, _COLOURS[2:] + _COLOURS[:2]))
-    for name, error in errors.items():
-        axes.plot(sizes, error, "o-", ms=4, color=colours[name])
-    axes.set(xscale="log", yscale="log", xlabel="numbers kept, n", ylabel="error")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.minorticks_off()
-    axes.set_xlim(sizes[0] * 0.9, sizes[-1] * 2.1)
-    _label_ends(axes, sizes[-1] * 1.08, {name: error[-1] for name, error in errors.items()}, colours, log=True)
-    axes.grid(axis="y")
-    return figure
-
-
-def rates_in_the_plane(panels):
-    """Eigenvalues in the complex plane, a panel a system, upper half, imaginary part on a log axis.
-
-    panels: {title: (n,) complex or real}. Returns a figure.
-    """
-    panels = {title: np.asarray(rates) for title, rates in panels.items()}
-    words = "; ".join(
-        f"{title}: real parts {r.real.min():.3g} to {r.real.max():.3g}, turning up to {r.imag.max():.0f}"
-        for title, r in panels.items()
-    )
-    figure, axes = new_figure(7.4, 2.9, f"Rates in the upper half of the plane. {words}.", 1, len(panels), sharey=True)
-    top = max(rates.imag.max() for rates in panels.values())
-    for ax, (title, rates) in zip(np.ravel(axes), panels.items()):
-        rates = rates[rates.imag >= 0]
-        ax.plot(rates.real, np.maximum(rates.imag, 0), "o", ms=4, color=LIGHT["h"], alpha=0.8)
-        ax.axvline(0, color=LIGHT["hairline"], lw=0.9, zorder=0)
-        low = min(-3.0, 1.1 * rates.real.min())
-        ax.set_yscale("symlog", linthresh=1)
-        ax.set(title=title, xlabel="real part", xlim=(low, 0.15 * -low), ylim=(-0.2, 2 * top))
-        ax.set_yticks([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "1,000"])
-        ax.minorticks_off()
-    np.ravel(axes)[0].set_ylabel("imaginary part")
     return figure
 
 
@@ -161,6 +116,7 @@ def right_by_model(tasks):
             ax.plot(shares, [row] * len(shares), "o", ms=7, color=colour, alpha=0.7)
             ax.text(1.08, row, f"{np.mean(shares):.0%}", va="center", fontsize=9.5, color=colour)
         ax.axvline(guess, color=LIGHT["warn"], lw=1, ls=(0, (4, 3)))
-        ax.set(title=title, xlabel="share right", xlim=(0, 1.25), ylim=(len(models) - 0.5, -0.5))
+        ax.set_title(title, loc="left")
+        ax.set(xlabel="share right", xlim=(0, 1.25), ylim=(len(models) - 0.5, -0.5))
         ax.set(yticks=range(len(models)), yticklabels=list(models), xticks=[0, 0.5, 1])
     return figure

@@ -89,7 +89,7 @@ def cost_per_byte(text, costs):
     where = np.arange(1, len(text))
     for ax, (name, bits), colour in zip(axes[:, 0], costs.items(), [LIGHT["muted"], LIGHT["y"], LIGHT["u"]]):
         ax.bar(where, bits, color=colour, width=0.72)
-        ax.set_title(f"{name}: {np.mean(bits):.2f} bits a byte", fontsize=10)
+        ax.set_title(f"{name}: {np.mean(bits):.2f} bits a byte", fontsize=10, loc="left")
         ax.set_ylabel("bits")
     axes[-1, 0].set_xticks(range(len(text)), [_printable(byte) for byte in text], family="monospace", fontsize=9)
     axes[-1, 0].set_xlim(-0.6, len(text) - 0.4)

@@ -143,25 +143,6 @@ def test_the_still_marks_what_the_chapter_does(length):
 # ---- the page's side ------------------------------------------------------------------------------------------------
 
 
-def put(page, network=None, **state):
-    """Set the controls as a hand would; then look."""
-    if network:
-        page.stage.locator(".live-segments label").nth(NETWORKS.index(network)).click()
-    page.page.evaluate(
-        """(state) => Object.entries(state).forEach(([trait, value]) => {
-          const input = eyes.stage().querySelector(`input[type=range][data-trait=${trait}]`);
-          input.value = value;
-          input.dispatchEvent(new Event("input"));
-        })""",
-        state,
-    )
-    return page.look()
-
-
-def marks(page, panel, selector):
-    return page.stage.locator(f'[data-panel="{panel}"] {selector}')
-
-
 def test_the_page_computes_what_the_package_does(at):
     page = at(GradientThroughTime)
     for state in STATES:
@@ -184,7 +165,7 @@ def across(page, ago, length=60):
 
 def centre(page, panel):
     """The one hollow dot of a panel."""
-    dot = marks(page, panel, "circle[style*='--ss-paper']")
+    dot = page.marks(panel, "circle[style*='--ss-paper']")
     assert dot.count() == 1, panel
     return [float(dot.get_attribute(name)) for name in ("cx", "cy")]
 
@@ -196,7 +177,7 @@ def test_before_the_guess_the_curve_does_not_tell(at):
     assert page.stage.locator(".live-canvas [style*='--ss-warn']").count() == 0
     page.reveal()
     assert "1 % is left for 13 steps" in page.look()["said"]
-    assert marks(page, "left", "text").filter(has_text="13 steps").count() == 1
+    assert page.marks("left", "text").filter(has_text="13 steps").count() == 1
 
 
 def test_the_guess_is_held_against_the_truth(at):
@@ -208,9 +189,9 @@ def test_the_guess_is_held_against_the_truth(at):
     assert "At least 1 % is left for 13 steps." in verdict.inner_text()
     digits, exponent = f"{back[25].item():.2e}".split("e")
     assert "At your guess, 25 steps, it is" in verdict.inner_text() and digits[:3] in verdict.inner_text(), exponent
-    put(page, network="lstm", bias=6)
+    page.put(network="lstm", bias=6)
     assert "Over all 60 steps more than 1 % is left." in verdict.inner_text()
-    put(page, length=20)
+    page.put(length=20)
     assert "At your guess" not in verdict.inner_text(), "25 steps are beyond the picture"
 
 
@@ -218,7 +199,7 @@ def test_only_its_own_knob_moves_a_network(at):
     page = at(GradientThroughTime)
     page.reveal()
     for network in NETWORKS:
-        put(page, network=network)
+        page.put(network=network)
         off = page.page.evaluate(
             "() => [...eyes.stage().querySelectorAll('input[type=range]:disabled')].map((i) => i.dataset.trait)"
         )
@@ -228,7 +209,7 @@ def test_only_its_own_knob_moves_a_network(at):
 def test_the_pointer_marks_one_step_in_both_panels_and_in_the_formula(at):
     page = at(GradientThroughTime)
     page.reveal()
-    box = marks(page, "left", "svg").bounding_box()
+    box = page.marks("left", "svg").bounding_box()
     page.page.mouse.move(box["x"] + across(page, 10), box["y"] + 120)
     seen = page.look()
     true = GradientThroughTime().data()["norms"][50].item()
@@ -243,8 +224,8 @@ def test_the_pointer_marks_one_step_in_both_panels_and_in_the_formula(at):
 @pytest.mark.parametrize("state", [{}, {"network": "lstm", "bias": 1.3, "length": 20}], ids=str)
 def test_the_lower_panel_marks_the_step_that_leads_to_the_state(state, at):
     page, data = at(GradientThroughTime), GradientThroughTime(**state).data()
-    put(page, **state)
-    length, box = len(data["passes"]), marks(page, "passes", "svg").bounding_box()
+    page.put(**state)
+    length, box = len(data["passes"]), page.marks("passes", "svg").bounding_box()
     for ago in (0, 7, length - 1):
         page.page.mouse.move(box["x"] + across(page, ago, length), box["y"] + 40)
         page.look()
@@ -260,7 +241,7 @@ def test_the_curve_and_its_mark_stand_at_powers_of_ten(at):
     page, back = at(GradientThroughTime), GradientThroughTime().data()["norms"].flip(0)
     page.reveal()
     ys = 129 - 206 / 16 * back.log10()  # 1 is in the middle of 16 powers, on 206 pixels
-    drawn = marks(page, "left", "path[style*='--ss-h']").first.get_attribute("d")
+    drawn = page.marks("left", "path[style*='--ss-h']").first.get_attribute("d")
     points = torch.tensor([[float(part) for part in point.split()] for point in re.split("[ML]", drawn)[1:]])
     inside = back >= 1e-8
     wanted = [[across(page, ago), y] for ago, y in enumerate(ys.tolist()) if inside[ago]]
@@ -271,7 +252,7 @@ def test_the_curve_and_its_mark_stand_at_powers_of_ten(at):
 def test_it_marks_what_the_chapter_does(at):
     page = at(GradientThroughTime)
     for length in (20, 60, 100):
-        put(page, length=length)
+        page.put(length=length)
         wanted = {words: ago for words, ago in chapter_marks().items() if ago <= length}
         upright = page.page.evaluate(
             """() => [...eyes.stage().querySelectorAll("[data-panel=left] line:not([stroke-dasharray])")]
@@ -280,7 +261,7 @@ def test_it_marks_what_the_chapter_does(at):
         )
         assert upright == pytest.approx([across(page, ago, length) for ago in wanted.values()], abs=0.02)
         for words in chapter_marks():
-            assert marks(page, "left", "text").filter(has_text=words).count() == (words in wanted), (words, length)
+            assert page.marks("left", "text").filter(has_text=words).count() == (words in wanted), (words, length)
 
 
 def test_the_words_end_with_the_whole_way(at):
@@ -288,7 +269,7 @@ def test_the_words_end_with_the_whole_way(at):
     page.reveal()
     for state in STATES[1::6]:
         back = GradientThroughTime(**state).data()["norms"].flip(0)
-        said = put(page, **state)["said"]
+        said = page.put(**state)["said"]
         last, told = re.search(r"of one (\d+) steps ago (\S+)\.$", said).groups()
         assert int(last) == state["length"] and plain(told) == pytest.approx(back[-1].item(), rel=0.05), said
 
@@ -297,7 +278,7 @@ def test_the_marked_state_is_dragged(at):
     page, back = at(GradientThroughTime), GradientThroughTime().data()["norms"].flip(0)
     page.reveal()
     handle = page.stage.locator('[data-handle="ago"]')
-    box, floor = marks(page, "left", "svg").bounding_box(), 225
+    box, floor = page.marks("left", "svg").bounding_box(), 225
     page.page.mouse.move(box["x"] + across(page, 11), box["y"] + floor)
     page.page.mouse.down()
     page.page.mouse.move(box["x"] + across(page, 20), box["y"] + floor, steps=3)
@@ -312,7 +293,7 @@ def test_the_marked_state_is_dragged(at):
     assert handle.get_attribute("aria-valuetext") == "22 steps ago"
     for panel in ("left", "passes"):
         assert centre(page, panel)[0] == pytest.approx(across(page, 22), abs=0.02), panel
-    assert "20 steps ago" in put(page, length=20)["said"], "what lies beyond is marked at the end"
+    assert "20 steps ago" in page.put(length=20)["said"], "what lies beyond is marked at the end"
 
 
 @pytest.mark.parametrize("screen", ["wide-light", "phone-dark"])
@@ -320,7 +301,7 @@ def test_nothing_leaves_the_picture(screen, at):
     page = at(GradientThroughTime, screen)
     page.reveal()
     for state in STATES[:: 1 if screen == "wide-light" else 4]:
-        seen = put(page, **state)
+        seen = page.put(**state)
         assert not re.search(r"NaN|Infinity|undefined", seen["said"] + seen["words"]), state
         outside = page.page.evaluate(
             """() => [...eyes.stage().querySelectorAll(".live-canvas svg")].flatMap((svg) => {

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from figure_page import close
 from traitlets import TraitError
 
 from mamba_edu.plots.style import LIGHT
@@ -31,13 +32,6 @@ STATES = [
     for poles in ("pair", "real")
     for kind, t in (("impulse", 0), ("step", 23), ("drawn", 12))
 ]
-
-
-def close(got, true):
-    """Finite first, then the largest difference relative to the largest true value."""
-    assert got.shape == true.shape and torch.isfinite(got).all() and torch.isfinite(true).all()
-    off = ((got - true).abs().max() / true.abs().max().clamp(min=1e-300)).item()
-    assert off <= 1e-9 or (got - true).abs().max() == 0, f"off by {off:.1e}"
 
 
 def by_hand(state):
@@ -118,10 +112,6 @@ def test_the_still_tells_the_same(state):
 # ---- the page's side ------------------------------------------------------------------------------------------------
 
 
-def panel(page, name, selector="svg"):
-    return page.stage.locator(f'[data-panel="{name}"] {selector}')
-
-
 def drawn(page):
     """The input that the page draws, from the state that it tells."""
     return [float(x) for x in page.page.evaluate(HEARD)]
@@ -139,7 +129,7 @@ def test_the_page_computes_what_the_package_does(at):
     for state in STATES:
         got, true = page.spec(f"spec.compute({json.dumps({**state, 'guess': -1})})"), ThreeViews(**state).data()
         for name, values in true.items():
-            close(torch.tensor(got[name], dtype=torch.float64), values)
+            close(got[name], values)
         y = true["recurrence"].abs()
         assert got["apart"] <= 1e-12 * y.max().clamp(min=1e-300)
         assert got["peak"] == (-1 if y.max() == 0 else (y >= y.max() * (1 - 1e-9)).nonzero()[0].item())
@@ -148,8 +138,8 @@ def test_the_page_computes_what_the_package_does(at):
 def test_before_the_guess_no_output_is_told(at):
     page = at(ThreeViews)
     seen = page.look()
-    assert "−1.49" not in seen["words"] + seen["said"] and panel(page, "output", "circle:not(.live-reach)").count() == 0
-    assert "after your guess" in panel(page, "state", "text").text_content()
+    assert "−1.49" not in seen["words"] + seen["said"] and page.marks("output", "circle:not(.live-reach)").count() == 0
+    assert "after your guess" in page.marks("state", "text").text_content()
     page.stage.locator(".live-guess select").select_option("11")
     said = page.reveal()["words"]
     assert (
@@ -163,8 +153,8 @@ def test_before_the_guess_no_output_is_told(at):
 def test_the_input_is_drawn_by_dragging_over_its_stems(screen, at):
     page = at(ThreeViews, screen)
     page.reveal()
-    knob = panel(page, "input", ".live-knob").bounding_box()
-    box = panel(page, "input").bounding_box()
+    knob = page.marks("input", ".live-knob").bounding_box()
+    box = page.marks("input").bounding_box()
     size = (box["width"] - 60) / 24
     x, y = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
     page.page.mouse.move(x, y)
@@ -182,7 +172,7 @@ def test_a_quick_hand_leaves_no_gap(at):
     """Two moves of the pointer within one frame, each over several steps."""
     page = at(ThreeViews)
     pen = page.stage.locator("[data-handle=pen]")
-    pen.evaluate(QUICK_HAND, (panel(page, "input").bounding_box()["width"] - 60) / 24)
+    pen.evaluate(QUICK_HAND, (page.marks("input").bounding_box()["width"] - 60) / 24)
     page.look()
     assert drawn(page)[9:21] == pytest.approx([0, -2, 0, 0, 0.5, 1, 1.5, 2, 1.75, 1.25, 1, 0])
     assert page.number("t") == 19
@@ -216,7 +206,7 @@ QUICK_KEYS = """(pen, keys) => {
 def test_the_keyboard_draws_too_and_the_slider_is_its_twin(at):
     page = at(ThreeViews)
     page.reveal()
-    panel(page, "input", ".live-handle").focus()
+    page.marks("input", ".live-handle").focus()
     page.press("ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp")
     assert page.number("t") == 14 and page.number("u") == 0.5 and drawn(page)[14] == pytest.approx(0.5)
     page.stage.locator(".live-segments label", has_text="impulse").click()
@@ -231,22 +221,22 @@ def test_the_keyboard_draws_too_and_the_slider_is_its_twin(at):
 def test_pointing_at_a_step_marks_it_in_all_panels(at):
     page = at(ThreeViews)
     page.reveal()
-    box = panel(page, "output").bounding_box()
+    box = page.marks("output").bounding_box()
     size = (box["width"] - 60) / 24
     page.page.mouse.move(box["x"] + 52 + 5.5 * size, box["y"] + 40)
     seen = page.look()
     y = ThreeViews().data()["recurrence"][5].item()
     assert "y[t=5] = K[5] · u[0]" in seen["words"] and "y[t=5] = C h[t=5]" in seen["words"]
-    assert panel(page, "kernel", "text").filter(has_text="K[0] at 5").count() == 1
-    assert "from step 5:" in panel(page, "kernel", ".live-title").inner_text()
+    assert page.marks("kernel", "text").filter(has_text="K[0] at 5").count() == 1
+    assert "from step 5:" in page.marks("kernel", ".live-title").inner_text()
     assert f"carried −{-y:.3g}, looked back −{-y:.3g}" in page.stage.locator(".live-readout").inner_text()
     left = [
-        panel(page, "input", "rect").first.get_attribute("x"),
-        panel(page, "kernel", "rect").first.get_attribute("x"),
-        panel(page, "output", "rect").first.get_attribute("x"),
+        page.marks("input", "rect").first.get_attribute("x"),
+        page.marks("kernel", "rect").first.get_attribute("x"),
+        page.marks("output", "rect").first.get_attribute("x"),
     ]
     assert [float(x) for x in left] == pytest.approx([52 + 5 * size] * 3, abs=0.01)
-    outlined = panel(page, "state", "rect[style*='ss-ink);stroke-width']").first.get_attribute("x")
+    outlined = page.marks("state", "rect[style*='ss-ink);stroke-width']").first.get_attribute("x")
     assert float(outlined) == pytest.approx(52 + 5 * size - 0.5, abs=0.01)
 
 
@@ -339,7 +329,7 @@ def test_each_colour_has_its_role(at):
         ("output", "circle[r='2.5']", "y"),
         ("output", "circle[r='5']", "delta"),
     ]:
-        styles = panel(page, name, selector).evaluate_all("(all) => all.map((e) => e.getAttribute('style'))")
+        styles = page.marks(name, selector).evaluate_all("(all) => all.map((e) => e.getAttribute('style'))")
         found = {colour for style in styles for colour in re.findall(r"--ss-(\w+)", style)}
         assert found == {role}, f"{name} {selector}: {found}"
 
@@ -365,10 +355,10 @@ def test_the_guess_stays_at_its_step_beside_the_truth(guess, at):
     page = at(ThreeViews, "phone-light")
     page.stage.locator(".live-guess select").select_option(str(guess))
     page.reveal()
-    size = (panel(page, "output").bounding_box()["width"] - 60) / 24
-    line = panel(page, "output", "line[stroke-dasharray]")
+    size = (page.marks("output").bounding_box()["width"] - 60) / 24
+    line = page.marks("output", "line[stroke-dasharray]")
     assert float(line.get_attribute("x1")) == pytest.approx(52 + (guess + 0.5) * size, abs=0.01)
-    assert panel(page, "output", "text").filter(has_text="your guess").count() == 1
+    assert page.marks("output", "text").filter(has_text="your guess").count() == 1
 
 
 def test_words_and_readouts_tell_the_numbers_with_their_units(at):
@@ -387,7 +377,7 @@ def test_words_and_readouts_tell_the_numbers_with_their_units(at):
         ("kernel", 10, "K[2] · u[10] = 0.695 · (−2) = −1.39"),
         ("state", 15, f"h[t=15] = ({data['h'][15, 0]:.3g}, {data['h'][15, 1]:.3g})".replace("-", "−")),
     ]:
-        box = panel(page, name).bounding_box()
+        box = page.marks(name).bounding_box()
         page.page.mouse.move(box["x"] + 52 + (i + 0.5) * (box["width"] - 60) / 24, box["y"] + 20)
         page.look()
         assert page.stage.locator(".live-readout").inner_text() == words

@@ -47,7 +47,7 @@ _HOME = {
         "woodbury",
         "dplr_kernel",
     ],
-    "scan": ["selective_scan"],
+    "scan": ["selective_scan", "doubling", "blelloch"],
     "selection": ["S6"],
     "conv": ["CausalConv1d"],
     "block": ["RMSNorm", "MambaBlock"],

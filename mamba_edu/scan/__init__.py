@@ -4,5 +4,7 @@ h_t = exp(delta_t A) * h_{t-1} + delta_t B_t u_t,   y_t = C_t . h_t        (Mamb
 """
 
 from .api import selective_scan
+from .blelloch import blelloch
+from .doubling import doubling
 
-__all__ = ["selective_scan"]
+__all__ = ["blelloch", "doubling", "selective_scan"]

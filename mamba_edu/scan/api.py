@@ -36,8 +36,9 @@ def selective_scan(
     in float32, or in float64 where u is float64. Gradients reach every tensor, each in its own dtype.
 
     backend: "auto" takes the fastest that fits; "reference" is the loop that defines the result; "chunked" is plain
-    PyTorch with bounded memory; "cpu" is compiled by numba on first use (some seconds, cached on disk afterwards).
-    All but "reference" refuse a second derivative (create_graph=True).
+    PyTorch with bounded memory; "cpu" is compiled by numba on first use (some seconds, cached on disk afterwards);
+    "doubling" and "blelloch" are the textbook's parallel scans, which lay out every step and take much memory.
+    "chunked" and "cpu" refuse a second derivative (create_graph=True).
     Raises TypeError or ValueError, naming the argument, for a wrong shape, dtype, device or backend.
     """
     _check(u, delta, A, B, C, D, z, delta_bias, h0, delta_softplus, return_last_state)

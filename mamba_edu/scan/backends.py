@@ -14,14 +14,14 @@ import torch
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-# name -> module. In the order in which "auto" asks; what isn't in _AUTO is only taken by name.
-_MODULES = {"reference": "reference", "chunked": "chunked", "cpu": "cpu"}
+# Each is a module of this name. "auto" asks those of _AUTO, in their order; the others are only taken by name.
+_NAMES = ("reference", "chunked", "cpu", "doubling", "blelloch")
 _AUTO = ("cpu", "chunked")
 
 
 def names():
     """Every backend name that `selective_scan` accepts."""
-    return ("auto", *_MODULES)
+    return ("auto", *_NAMES)
 
 
 def choose(name, u):
@@ -33,14 +33,14 @@ def choose(name, u):
         raise TypeError(f"backend must be one of {', '.join(map(repr, names()))}, got {name!r}")
     if name == "auto":
         return next(_load(auto).scan for auto in _AUTO if _load(auto).why_not(u) is None)
-    if name not in _MODULES:
+    if name not in _NAMES:
         raise ValueError(f"backend must be one of {', '.join(map(repr, names()))}, got {name!r}")
     reason = _load(name).why_not(u)
     if reason is not None:
-        able = ", ".join(repr(other) for other in _MODULES if _load(other).why_not(u) is None)
+        able = ", ".join(repr(other) for other in _NAMES if _load(other).why_not(u) is None)
         raise ValueError(f"backend={name!r} can't take this input: {reason}; expected one of 'auto', {able}")
     return _load(name).scan
 
 
 def _load(name):
-    return import_module(f".{_MODULES[name]}", __package__)
+    return import_module(f".{name}", __package__)

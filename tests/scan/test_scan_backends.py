@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from mamba_edu import selective_scan
 
-FAST = ("chunked", "cpu")
+FAST = ("chunked", "cpu", "doubling", "blelloch")
 ALL = ("reference", *FAST)
 F32, F64 = torch.float32, torch.float64
 REQUIRED = ("u", "delta", "A", "B", "C")

@@ -10,7 +10,7 @@ from scan_oracle import NAMES, make
 from mamba_edu import selective_scan
 from mamba_edu.scan import backends, chunked, cpu
 
-ALL = ("auto", "reference", "chunked", "cpu")
+ALL = ("auto", "reference", "chunked", "cpu", "doubling", "blelloch")
 every_backend = pytest.mark.parametrize("backend", ALL)
 
 
@@ -133,7 +133,10 @@ def test_auto_takes_the_compiled_scan_on_a_cpu_and_plain_pytorch_without_numba(m
     assert backends.choose("auto", u.to("meta")) is chunked.scan
     monkeypatch.setattr(cpu, "_numba_missing", lambda: "numba can't be imported (no such thing)")
     assert backends.choose("auto", u) is chunked.scan
-    with pytest.raises(ValueError, match=r"backend='cpu' can't take this input: numba can't.*'reference', 'chunked'$"):
+    with pytest.raises(
+        ValueError,
+        match=r"backend='cpu' can't take this input: numba can't.*'reference', 'chunked', 'doubling', 'blelloch'$",
+    ):
         backends.choose("cpu", u)
 
 
@@ -201,7 +204,8 @@ def test_a_tensor_elsewhere_is_named(name):
 def test_a_backend_that_cannot_is_named_with_those_that_can():
     x = {name: meta(t) for name, t in make(2, 5, 3, 4).items()}
     with pytest.raises(
-        ValueError, match=r"^backend='cpu' can't take this input: u is on meta.*'reference', 'chunked'$"
+        ValueError,
+        match=r"^backend='cpu' can't take this input: u is on meta.*'reference', 'chunked', 'doubling', 'blelloch'$",
     ):
         selective_scan(**x, backend="cpu")
 
@@ -210,7 +214,7 @@ def test_a_backend_that_cannot_is_named_with_those_that_can():
     "bad, error", [("fast", ValueError), ("", ValueError), (None, TypeError), (["cpu"], TypeError)]
 )
 def test_a_bad_backend_is_named(bad, error):
-    said = "^backend must be one of 'auto', 'reference', 'chunked', 'cpu', got "
+    said = "^backend must be one of 'auto', 'reference', 'chunked', 'cpu', 'doubling', 'blelloch', got "
     with pytest.raises(error, match=said):
         selective_scan(**make(1, 2, 2, 2), backend=bad)
 

@@ -17,7 +17,7 @@ def broken(monkeypatch, damage):
         why_not = staticmethod(reference.why_not)
         scan = staticmethod(lambda *args: damage(*reference.scan(*args)))
 
-    monkeypatch.setitem(backends._MODULES, "broken", "broken")
+    monkeypatch.setattr(backends, "_NAMES", (*backends._NAMES, "broken"))
     load = backends._load
     monkeypatch.setattr(backends, "_load", lambda name: Broken if name == "broken" else load(name))
 

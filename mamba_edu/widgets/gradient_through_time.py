@@ -85,4 +85,4 @@ class GradientThroughTime(LiveFigure):
     def still(self):
         from ..plots.still_gradient_through_time import gradient_through_time_still
 
-        return gradient_through_time_still(self.data(), self.network, self.radius, self.bias)
+        return gradient_through_time_still(self.data(), self.network, self.radius, self.bias, self.guess)

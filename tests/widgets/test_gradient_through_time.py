@@ -10,6 +10,7 @@ import torch
 from figure_page import ROOT
 from traitlets import TraitError
 
+from mamba_edu.plots.style import LIGHT
 from mamba_edu.widgets import GradientThroughTime
 from mamba_edu.widgets.gradient_through_time import NETWORKS, N, draws
 
@@ -114,7 +115,7 @@ def test_a_wrong_value_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("state", STATES[::5], ids=str)
 def test_the_still_tells_the_same(state):
-    fig = GradientThroughTime(**state)
+    fig = GradientThroughTime(**state, guess=5)
     data, still = fig.data(), fig.still()
     svg = still.svg()
     assert still.get_size_inches()[0] <= 4.4 and not re.search(r"\bnan|inf\b", svg + still.alt)
@@ -122,6 +123,18 @@ def test_the_still_tells_the_same(state):
     told = "more than 1 % is left" if reach == state["length"] else f"1 % is left for {reach} steps"
     assert told in still.alt and f"{data['norms'][0].item():.2e} after {state['length']}" in still.alt
     assert len(fig.html().encode()) < 80_000
+
+
+@pytest.mark.parametrize("state", STATES[::5], ids=str)
+def test_before_the_guess_the_still_tells_two_steps(state):
+    fig = GradientThroughTime(**state)
+    back, still = fig.data()["norms"].flip(0), fig.still()
+    (curve,) = [line for line in still.axes[0].lines if line.get_color() == LIGHT["h"]]
+    assert curve.get_ydata().tolist() == back[:3].tolist()
+    assert f"after one step {back[1]:.2f}, after two {back[2]:.2f}; how far back" in still.alt
+    words = " ".join(text.get_text() for text in still.axes[0].texts)
+    assert "how many steps?" in words and not re.search(r"\d+ steps", words + still.alt)
+    assert not [line for line in still.axes[0].lines if line.get_color() == LIGHT["warn"]]
 
 
 def chapter_marks():
